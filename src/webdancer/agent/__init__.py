@@ -1,0 +1,1 @@
+"""Policies and those who talk to them: endpoints, local models, rollouts, judges."""

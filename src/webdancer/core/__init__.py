@@ -1,0 +1,1 @@
+"""What every stage shares: records, the protocol, prompts, parameters, run records."""

@@ -1,0 +1,188 @@
+"""DAPO's arithmetic as pure tensor functions: advantage, clipped surrogate, aggregation, log-probabilities.
+
+Stage 06. In: rewards of a group, token log-probabilities, masks. Out: numbers that `dapo.py` sums and differentiates.
+Shown in notebooks/06_dapo.ipynb on literals before the run.
+
+Departures from the DAPO paper (arXiv 2503.14476), each an option or a line here:
+1. Advantage divides by the sample standard deviation (`ddof=1`) plus 1e-6, as verl, TRL, SkyRL and slime do; the paper
+   writes std without saying which. `ddof=0` is the other reading.
+2. `token_mean` divides by the tokens of everything that one update sees (verl, TRL); `group_token_mean` is the paper's
+   eq. 8, tokens of a group first and then the mean over groups.
+3. The log-ratio is kept within [-20, 20] before `exp` (verl does the same), so that one absurd token gives a large
+   number and not Inf. There is no dual clip and no KL term.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from webdancer.agent import policy
+
+AGGREGATIONS = ("token_mean", "group_token_mean")
+MAX_LOG_RATIO = 20.0
+
+
+def is_live(correct: Sequence[bool]) -> bool:
+    """Whether a group can teach: some answers right and some wrong. Decided on answers, never on the shaped reward.
+
+    >>> is_live([True, False]), is_live([True, True]), is_live([False, False])
+    (True, False, False)
+    """
+    return 0 < sum(correct) < len(correct)
+
+
+def group_advantage(rewards: Sequence[float] | Tensor, ddof: int = 1, eps: float = 1e-6) -> Tensor:
+    """How much better each rollout did than its group: (R - mean) / (std + eps). DAPO paper, eq. 9.
+
+    Args:
+        rewards: [G], the rewards of the rollouts of one question.
+        ddof: 1 for the sample standard deviation (verl, TRL), 0 for the population's.
+        eps: keeps the quotient finite.
+
+    Returns:
+        [G] float32; all zeros when all rewards are equal: such a group is dead and teaches nothing.
+
+    Raises:
+        ValueError: no rewards, more than one dimension, a reward that is not finite, or `ddof` other than 0 and 1.
+
+    >>> [round(a, 3) for a in group_advantage([1, 0, 0, 0, 0, 0, 0, 0]).tolist()[:2]]
+    [2.475, -0.354]
+    """
+    values = torch.as_tensor(rewards, dtype=torch.float64)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"got rewards of shape {tuple(values.shape)}, wanted one dimension with at least one rollout")
+    if ddof not in (0, 1):
+        raise ValueError(f"got ddof={ddof}, wanted 1 (sample) or 0 (population)")
+    if not torch.isfinite(values).all():
+        raise ValueError(f"got rewards {values.tolist()}, wanted finite numbers: look at the reward function")
+    if values.max() == values.min():
+        return torch.zeros(len(values))
+    return ((values - values.mean()) / (values.std(correction=ddof) + eps)).float()
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Per trained token, all [K]: `loss` to minimise, `ratio` new / old, and where the clip stopped the gradient.
+
+    `high`: the ratio passed 1 + eps_high on a token worth more (advantage > 0). `low`: it passed 1 - eps_low on a token
+    worth less (advantage < 0).
+    """
+
+    loss: Tensor
+    ratio: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def surrogate(
+    logp: Tensor, old_logp: Tensor, advantage: Tensor, eps_low: float = 0.2, eps_high: float = 0.28
+) -> Surrogate:
+    """The clip-higher surrogate, -min(r A, clip(r, 1 - eps_low, 1 + eps_high) A) with r = exp(logp - old_logp), eq. 8.
+
+    Args:
+        logp: [K] log-probabilities under the weights being trained, natural log, with gradient.
+        old_logp: [K] under the weights that sampled the tokens, without gradient.
+        advantage: [K], or one number for all.
+        eps_low, eps_high: the clip range; `eps_high` larger leaves unlikely good tokens room to grow.
+
+    Returns:
+        A `Surrogate`; only `loss` carries a gradient.
+
+    Raises:
+        ValueError: shapes differ, or the clip range is not 0 <= eps_low < 1 and 0 <= eps_high.
+    """
+    if logp.shape != old_logp.shape or advantage.shape not in (logp.shape, torch.Size([])):
+        shapes = [tuple(t.shape) for t in (logp, old_logp, advantage)]
+        raise ValueError(f"got shapes {shapes} of logp, old_logp, advantage; wanted the same for all three")
+    if not 0 <= eps_low < 1 or eps_high < 0:
+        raise ValueError(f"got eps_low={eps_low}, eps_high={eps_high}; wanted 0 <= eps_low < 1 and eps_high >= 0")
+    ratio = (logp - old_logp.detach()).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
+    clipped = ratio.clamp(1 - eps_low, 1 + eps_high)
+    loss = -torch.minimum(ratio * advantage, clipped * advantage)
+    with torch.no_grad():
+        low = (advantage < 0) & (ratio < 1 - eps_low)
+        high = (advantage > 0) & (ratio > 1 + eps_high)
+    return Surrogate(loss, ratio.detach(), low, high)
+
+
+def token_weights(tokens: Sequence[int], groups: Sequence[int], aggregation: str = "token_mean") -> list[float]:
+    """What one token of each episode weighs, so that the loss is the plain sum of weight x token loss.
+
+    Because the weights are fixed before the forward pass, any split into micro-batches adds up to the same gradient.
+
+    Args:
+        tokens: trained tokens of each episode of one update.
+        groups: the group of each episode.
+        aggregation: "token_mean", 1 / all tokens; or "group_token_mean", 1 / (tokens of the group x groups).
+
+    Returns:
+        One weight an episode; sum of weight x tokens is 1.
+
+    Raises:
+        ValueError: lengths differ, no tokens at all, or an unknown aggregation.
+
+    >>> token_weights([1, 3, 4], [0, 0, 1], "group_token_mean")
+    [0.125, 0.125, 0.125]
+    """
+    if len(tokens) != len(groups) or sum(tokens) == 0:
+        raise ValueError(
+            f"got {len(tokens)} episodes with {sum(tokens)} tokens and {len(groups)} groups, wanted tokens"
+        )
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(f"got aggregation {aggregation!r}, wanted one of {', '.join(AGGREGATIONS)}")
+    if aggregation == "token_mean":
+        return [1 / sum(tokens)] * len(tokens)
+    of_group: dict[int, int] = {}
+    for count, group in zip(tokens, groups, strict=True):
+        of_group[group] = of_group.get(group, 0) + count
+    live = sum(1 for count in of_group.values() if count)
+    return [1 / (of_group[g] * live) if of_group[g] else 0.0 for g in groups]
+
+
+def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Indices in batches of similar length; a batch holds at most `max_tokens` with its padding (or one episode).
+
+    >>> buckets([5, 100, 6, 90], 200)
+    [[1, 3], [2, 0]]
+    """
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda j: (-lengths[j], j)):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+def pad(rows: Sequence[Sequence[Any]], fill: Any, dtype: torch.dtype, device: Any = "cpu") -> Tensor:
+    """Rows of different length as [B, T], filled on the right. A causal model never looks at right padding."""
+    width = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows], dtype=dtype, device=device)
+
+
+def token_logp(model: Any, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of every trained token (`policy.trained_logits` runs the output head there only).
+
+    Args:
+        model: a Hugging Face causal language model whose logits are its head applied to the last hidden state.
+        ids: [B, T] right-padded token ids.
+        mask: [B, T] bool, True where the model wrote the token; column 0 is ignored, nothing predicts it.
+
+    Returns:
+        `logp` [K] with gradient and `entropy` [K] without, row by row, natural log.
+    """
+    logits, targets = policy.trained_logits(model, ids, mask)
+    every = logits.log_softmax(-1)
+    logp = every.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    with torch.no_grad():
+        entropy = -(every.exp() * every).sum(-1)
+    return logp, entropy
+
+
+def spread(values: Sequence[float], mask: Tensor) -> Tensor:
+    """One value a row of `mask` [B, T], repeated for each trained token of the row: [K]."""
+    counts = mask[:, 1:].sum(1)
+    return torch.tensor(values, dtype=torch.float32, device=mask.device).repeat_interleave(counts)

@@ -1,0 +1,1 @@
+"""Faces: figures, trajectories as HTML, exercise checks."""

@@ -1,0 +1,141 @@
+"""The README's tables, made from the markers of the committed results: `python -m webdancer.tables`.
+
+In: `results/laptop/NN_name.json`, `notebooks/`, README.md. Out: README.md with what stands between
+`<!-- table: NAME -->` and `<!-- /table -->` replaced. No number in these tables is typed by hand; a test compares them
+with the markers.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from webdancer.core.record import atomic_path, repo_root
+
+PROFILE = "laptop"  # whose results are committed
+NOT_RUN = "*Not run yet: `make reproduce`, then `make tables`.*"
+MODELS = {
+    "base": "random weights",
+    "sft": "after SFT (05)",
+    "dapo": "after DAPO (06)",
+    "teacher": "the rule-based stand-in teacher",
+}
+_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+def markers(root: Path) -> dict[str, dict[str, Any]]:
+    """The markers of the committed profile by notebook name, in order."""
+    files = sorted((root / "results" / PROFILE).glob("[0-9][0-9]_*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
+def notebooks(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """One row a notebook: link, what it does (its title), measured time and peak memory; a last row with the sum."""
+    rows = [["notebook", "what it does", "time", "peak memory"]]
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        marker = found.get(path.stem)
+        time = f"{marker['seconds']:.0f} s" if marker else "-"
+        memory = f"{marker['machine']['peak_memory_mib'] / 1024:.1f} GiB" if marker else "-"
+        rows.append([f"[{path.stem}](notebooks/{path.name})", title(path), time, memory])
+    if found:
+        seconds = sum(m["seconds"] for m in found.values())
+        memory = max(m["machine"]["peak_memory_mib"] for m in found.values()) / 1024
+        rows.append(
+            ["**all**", _machine(next(iter(found.values()))), f"**{seconds / 60:.1f} min**", f"**{memory:.1f} GiB**"]
+        )
+    return table(rows)
+
+
+def title(notebook: Path) -> str:
+    """What stands in the notebook's first heading, without its number."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    heading = next(
+        (line for c in cells if c["cell_type"] == "markdown" for line in "".join(c["source"]).splitlines()), ""
+    )
+    return re.sub(r"^#+\s*(\d\d\S*)?\s*[·:.-]?\s*", "", heading).replace("|", "\\|")
+
+
+def _machine(marker: dict[str, Any]) -> str:
+    machine = marker["machine"]
+    return f"{machine['system']} {machine['processor']}, {machine['threads'] or machine['cpus']} threads"
+
+
+def results(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """One row a model: Pass@1, Pass@3, Cons@3 with 95 % intervals, invalid outputs, tool calls, and its command."""
+    if "07_evaluate" not in found:
+        return NOT_RUN
+    models = found["07_evaluate"]["metrics"]["models"]
+    rows = [["policy", "Pass@1", "Pass@3", "Cons@3", "invalid", "tool calls", "command"]]
+    for name, says in MODELS.items():
+        if name in models:
+            m = models[name]
+            shares = [percent(m[key]) for key in ("pass_at_1", "pass_at_3", "cons_at_3", "invalid_rate")]
+            rows.append([says, *shares, f"{m['tool_calls']['value']:.1f}", "`make reproduce`"])
+    n = models["sft"]["pass_at_1"]["n"]
+    note = f"{n} questions on the held-out web, percent with 95 % bootstrap intervals over questions."
+    return f"{table(rows)}\n\n{note} {lift(found)}"
+
+
+def lift(found: dict[str, dict[str, Any]]) -> str:
+    """A sentence with the paired difference between DAPO and SFT."""
+    gain = found["07_evaluate"]["metrics"]["dapo_minus_sft"]
+    low, high = (100 * bound for bound in gain["ci95"])
+    value = f"{100 * gain['value']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
+    return f"DAPO minus SFT, paired by question: {value}."
+
+
+def parts(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """Pass@1 by kind of question and by hops, a column a model."""
+    if "07_evaluate" not in found:
+        return NOT_RUN
+    models = {k: v for k, v in found["07_evaluate"]["metrics"]["models"].items() if k in MODELS}
+    rows = [["questions", "n", *(MODELS[name] for name in models)]]
+    for part, label in (("by_kind", "{}"), ("by_hops", "{} hops")):
+        for key, first in next(iter(models.values()))[part].items():
+            cells = [f"{100 * m[part][key]['value']:.0f} %" if key in m[part] else "-" for m in models.values()]
+            rows.append([label.format(key), str(first["n"]), *cells])
+    return table(rows)
+
+
+def percent(estimate: dict[str, Any]) -> str:
+    """`{"value": 0.5, "ci95": [0.4, 0.6]}` as `50.0 (40.0 to 60.0)`."""
+    low, high = estimate["ci95"]
+    return f"{100 * estimate['value']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def table(rows: list[list[str]]) -> str:
+    """A Markdown table; the first row is its head."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def fill(text: str, root: Path) -> str:
+    """`text` with every table between its marks made anew.
+
+    Raises:
+        ValueError: a mark names a table that does not exist.
+    """
+    found = markers(root)
+    makers = {"notebooks": notebooks, "results": results, "parts": parts}
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[2] not in makers:
+            raise ValueError(f"unknown table {match[2]!r} in the README: wanted one of {', '.join(makers)}")
+        return f"{match[1]}{makers[match[2]](root, found)}\n{match[3]}"
+
+    return _BLOCK.sub(replaced, text)
+
+
+def main() -> int:
+    """Rewrite README.md; returns 0."""
+    path = repo_root() / "README.md"
+    new = fill(path.read_text(encoding="utf-8"), repo_root())
+    with atomic_path(path) as temporary:
+        temporary.write_text(new, encoding="utf-8")
+    print(f"{path.name}: tables made from results/{PROFILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pages in and tools out: fetch, clean, index, search, visit."""

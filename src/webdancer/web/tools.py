@@ -1,0 +1,210 @@
+"""The two tools of the agent, `search` and `visit`, as it sees them: a call goes in, an observation (text) comes out.
+
+Used by 03_distill (teachers), 06_dapo and 07_evaluate (the policy). The observations have the layout of the released
+WebDancer trajectories. A tool never raises inside an episode: whatever goes wrong is an observation that starts with
+"Error: ". Departures from the paper: our search engine is an index of stored pages and says "A search" where theirs
+says "A Google search"; and without a summariser `visit` quotes the sentences nearest to the goal (a rule-based stand-in for
+the paper's Qwen-2.5-72B).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote, urldefrag
+
+from webdancer.core.protocol import QUERY_RULE
+from webdancer.core.schema import Page
+from webdancer.web.search import Hit, SearchIndex, sentences, words
+
+Summarise = Callable[[str, str], Awaitable[tuple[str, str]]]
+Call = tuple[str, dict[str, Any]]
+
+
+class BadCall(ValueError):
+    """A call that cannot be carried out; its message becomes the observation."""
+
+
+def extract(text: str, goal: str, count: int = 2) -> tuple[str, str]:
+    """Evidence and summary by rule: the `count` sentences nearest to the goal in page order, and the best one.
+
+    >>> extract("Tal likes tea. Tal was born in Orlen. Rain is wet.", "Tal born", count=1)
+    ('Tal was born in Orlen.', 'Tal was born in Orlen.')
+    """
+    found = sentences(text)
+    if not found:
+        return "", ""
+    wanted = frozenset(words(goal))
+    shared = [len(wanted.intersection(words(s))) for s in found]
+    best = sorted(range(len(found)), key=lambda i: (-shared[i], i))[:count]
+    return " ".join(found[i] for i in sorted(best)), found[best[0]]
+
+
+def page_key(url: str) -> str:
+    """What two spellings of one address share: no scheme, no fragment, no trailing slash, percent signs decoded.
+
+    >>> page_key("https://a.test/Caf%C3%A9/#top")
+    'a.test/Café'
+    """
+    rest = urldefrag(url.strip()).url.partition("://")
+    host, slash, path = (rest[2] or rest[0]).partition("/")
+    return unquote(host.lower() + slash + path).rstrip("/")
+
+
+class Tools:
+    """`search` and `visit` over an index and its pages.
+
+    Args:
+        index: what `search` asks.
+        pages: what `visit` can open; the pages of the index and any others.
+        summarise: async function of (page text, goal) to (evidence, summary), usually an LLM; None = `extract`.
+        results: hits a query.
+        snippet_words: longest snippet; it can only shorten those of the index.
+        max_queries: queries and URLs taken from one call, as in the released code; the rest is ignored.
+        max_observation_chars: an observation is cut there, so that one call cannot fill the agent's context.
+        max_page_chars: how much of a page the summariser reads.
+        evidence_sentences: sentences that `extract` quotes.
+    """
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        pages: Iterable[Page],
+        summarise: Summarise | None = None,
+        *,
+        results: int = 10,
+        snippet_words: int = 40,
+        max_queries: int = 3,
+        max_observation_chars: int = 20_000,
+        max_page_chars: int = 60_000,
+        evidence_sentences: int = 2,
+    ) -> None:
+        if min(results, snippet_words, max_queries, max_observation_chars, max_page_chars, evidence_sentences) < 1:
+            raise ValueError("got a limit below 1, wanted every limit of Tools to be 1 or more")
+        self.index = index
+        self.summarise = summarise
+        self.results = results
+        self.snippet_words = snippet_words
+        self.max_queries = max_queries
+        self.max_observation_chars = max_observation_chars
+        self.max_page_chars = max_page_chars
+        self.evidence_sentences = evidence_sentences
+        self._pages = {page_key(page.url): page for page in pages}
+        self._seen: dict[Any, str] = {}  # observations already made: rollouts of a group repeat each other
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """Carry out one call and return its observation; never raises.
+
+        Args:
+            name: "search" or "visit".
+            arguments: `{"query": [str, ...]}` or `{"url": [str, ...], "goal": str}`; a single string is taken as a
+                list of one.
+        """
+        try:
+            if name == "search":
+                parts = [self._search(q) for q in _strings(arguments, "query", self.max_queries)]
+            elif name == "visit":
+                goal = _strings(arguments, "goal", 1)[0]
+                parts = [await self._visit(u, goal) for u in _strings(arguments, "url", self.max_queries)]
+            else:
+                raise BadCall(f"there is no tool named {str(name)[:60]!r}. The tools are search and visit.")
+        except BadCall as error:
+            return f"Error: {error}"
+        except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
+            return f"Error: {name} failed ({type(error).__name__}). Try another call."
+        return self._cut(QUERY_RULE.join(parts))
+
+    def call_many(self, calls: Sequence[Call]) -> list[str]:
+        """Observations of many calls at once, in order; from plain code or inside a running event loop (a notebook)."""
+        return _wait(self._gather(calls))
+
+    async def _gather(self, calls: Sequence[Call]) -> list[str]:
+        return list(await asyncio.gather(*(self.call(name, arguments) for name, arguments in calls)))
+
+    def _search(self, query: str) -> str:
+        """The observation of one query."""
+        key = ("search", query)
+        if key not in self._seen:
+            self._seen[key] = render_hits(query, self.index.search(query, self.results), self.snippet_words)
+        return self._seen[key]
+
+    async def _visit(self, url: str, goal: str) -> str:
+        """The observation of one page."""
+        page = self._pages.get(page_key(url))
+        if page is None:
+            return f"Error: {url[:200]} could not be opened. Visit a URL from the search results."
+        key = ("visit", page.url, goal, url)
+        if key not in self._seen:
+            text = page.text[: self.max_page_chars]
+            if self.summarise is None:
+                evidence, summary = extract(text, goal, self.evidence_sentences)
+            else:
+                evidence, summary = await self.summarise(text, goal)
+            self._seen[key] = render_visit(url, goal, evidence, summary)
+        return self._seen[key]
+
+    def _cut(self, text: str) -> str:
+        """`text`, or its head with " ..." so that a cut sentence can be told from a whole one."""
+        return text if len(text) <= self.max_observation_chars else text[: self.max_observation_chars] + " ..."
+
+
+def render_hits(query: str, hits: Sequence[Hit], snippet_words: int = 40) -> str:
+    """One query's results in the released layout.
+
+    >>> print(render_hits("tea", [Hit("http://a.test/tea", "Tea", "Tea is hot.", "May 1, 2020")]))
+    A search for 'tea' found 1 results:
+    <BLANKLINE>
+    ## Web Results
+    1. [Tea](http://a.test/tea)
+    Date published: May 1, 2020
+    <BLANKLINE>
+    Tea is hot.
+    """
+    if not hits:
+        return f"A search for '{query}' found 0 results. Try other words."
+    blocks = []
+    for n, hit in enumerate(hits, 1):
+        date = f"\nDate published: {hit.date}" if hit.date else ""
+        blocks.append(f"{n}. [{hit.title}]({hit.url}){date}\n\n{_shorten(hit.snippet, snippet_words)}")
+    return f"A search for '{query}' found {len(hits)} results:\n\n## Web Results\n" + "\n\n".join(blocks)
+
+
+def render_visit(url: str, goal: str, evidence: str, summary: str) -> str:
+    """One page's evidence and summary in the released layout."""
+    return (
+        f"The useful information in {url} for user goal {goal} as follows: \n\n"
+        f"Evidence in page: \n{evidence}\n\nSummary: \n{summary}\n\n"
+    )
+
+
+def _shorten(snippet: str, limit: int) -> str:
+    """Cut a snippet that may already end in " ..." to `limit` words."""
+    parts = snippet.removesuffix(" ...").split()
+    return snippet if len(parts) <= limit else " ".join(parts[:limit]) + " ..."
+
+
+def _strings(arguments: dict[str, Any], key: str, limit: int) -> list[str]:
+    """The first `limit` strings under `key`.
+
+    Raises:
+        BadCall: the key is missing, or holds no string; the message says what was got and wanted.
+    """
+    if not isinstance(arguments, dict) or key not in arguments:
+        raise BadCall(
+            f"the call has no {key!r}. search takes query (a list of strings); visit takes url (a list) and goal."
+        )
+    value = arguments[key]
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not values or not all(isinstance(v, str) and v.strip() for v in values):
+        raise BadCall(f"{key!r} is {str(value)[:80]!r}, wanted a list of one or more strings that are not empty.")
+    return values[:limit]
+
+
+def _wait(work: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Run a coroutine to its end, also where an event loop already runs (then in a thread with a loop of its own)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

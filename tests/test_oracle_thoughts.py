@@ -1,0 +1,65 @@
+"""pocketweb.oracle_thoughts: the fixed short form, word for word, and the long form."""
+
+from pocketweb.oracle_teacher import Finding, Step
+from pocketweb.oracle_thoughts import long_thought, short_thought
+from pocketweb.reading import parse_question
+
+ASKED = "Who is the mayor of the city where Tal Veron was born?"
+COUNT = "How many natives of the birthplace of Tal Veron are listed?"
+BOTH = "Which person is a native of Orlen Ford and is a graduate of Kestin University?"
+BORN = Finding("birthplace", "Tal Veron", ("Orlen Ford",))
+MAYOR = Finding("mayor", "Orlen Ford", ("Ada Quist",))
+NATIVES = Finding("natives", "Orlen Ford", ("A B", "C D", "E F"))
+
+
+def step(question, turn, action, new=(), entity="", label="", answer=""):
+    plan = parse_question(question)
+    return Step(question, plan, turn, action, tuple(new), tuple(new), entity, label, None, answer)
+
+
+def test_short_thoughts_word_for_word():
+    cases = [
+        (step(ASKED, 0, "search", (), "Tal Veron", "birthplace"),
+         "Plan: Tal Veron, birthplace, mayor. Next: birthplace of Tal Veron."),
+        (step(ASKED, 1, "visit", (), "Tal Veron", "birthplace"),
+         "No birthplace of Tal Veron in the results. Open the page."),
+        (step(ASKED, 2, "search", [BORN], "Orlen Ford", "mayor"),
+         "Birthplace of Tal Veron: Orlen Ford. Next: mayor of Orlen Ford."),
+        (step(ASKED, 3, "answer", [MAYOR], answer="Ada Quist"), "Mayor of Orlen Ford: Ada Quist. Done."),
+        (step(ASKED, 3, "answer", [BORN], "Orlen Ford", "mayor", "unknown"), "No mayor of Orlen Ford found. Done."),
+        (step(COUNT, 0, "search", (), "Tal Veron", "birthplace"),
+         "Plan: Tal Veron, birthplace, natives, count. Next: birthplace of Tal Veron."),
+        (step(COUNT, 2, "answer", [NATIVES], answer="3"), "Natives of Orlen Ford: 1 A B, 2 C D, 3 E F. Done."),
+        (step(BOTH, 0, "search", (), "Orlen Ford", "natives"),
+         "Plan: Orlen Ford, natives; Kestin University, graduates; both. Next: natives of Orlen Ford."),
+        (step(BOTH, 1, "search", [NATIVES], "Kestin University", "graduates"),
+         "Natives of Orlen Ford: A B, C D and E F. Next: graduates of Kestin University."),
+        (step(BOTH, 2, "answer", [Finding("graduates", "Kestin University", ("C D",))], answer="C D"),
+         "Graduates of Kestin University: C D. Both lists: C D. Done."),
+    ]  # fmt: skip
+    for case, wanted in cases:
+        assert short_thought(case) == wanted
+
+
+def test_long_thoughts_hold_the_same_content_at_about_three_times_the_words():
+    steps = [
+        step(ASKED, 0, "search", (), "Tal Veron", "birthplace"),
+        step(ASKED, 1, "visit", (), "Tal Veron", "birthplace"),
+        step(ASKED, 2, "search", [BORN], "Orlen Ford", "mayor"),
+        step(ASKED, 3, "answer", [MAYOR], answer="Ada Quist"),
+    ]
+    long = [long_thought(s) for s in steps]
+    ratio = sum(len(t.split()) for t in long) / sum(len(short_thought(s).split()) for s in steps)
+    assert 2.5 < ratio < 4.5
+    assert ASKED in long[0] and "Tal Veron" in long[1] and "Orlen Ford" in long[2] and "Ada Quist" in long[3]
+
+
+def test_long_thoughts_take_turns():
+    texts = {long_thought(step(ASKED, turn, "visit", (), "Tal Veron", "birthplace")) for turn in range(3)}
+    assert len(texts) == 3
+
+
+def test_a_question_without_a_plan_has_thoughts_too():
+    blank = step("Why?", 0, "search")
+    assert short_thought(blank) == "Plan: search the question."
+    assert "Why?" in long_thought(blank)

@@ -1,0 +1,72 @@
+"""The README's tables from hand-made markers."""
+
+import nbformat
+import pytest
+
+from webdancer import tables
+from webdancer.core import record
+
+
+def estimate(value: float) -> dict:
+    return {"value": value, "n": 300, "ci95": [value - 0.05, value + 0.05]}
+
+
+@pytest.fixture
+def results(root):
+    folder = root / "results" / "laptop"
+    for name, seconds, mib in (("05_sft", 300.4, 1024), ("07_evaluate", 59.6, 512)):
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {name[:2]} · Learn | ask\n\nText.")])
+        nbformat.write(book, root / "notebooks" / f"{name}.ipynb")
+        machine = {"system": "Linux", "processor": "x86_64", "cpus": 8, "threads": 2, "peak_memory_mib": mib}
+        record.write_json(folder / f"{name}.json", {"seconds": seconds, "machine": machine, "metrics": {}})
+    names = ("pass_at_1", "pass_at_3", "cons_at_3", "invalid_rate", "tool_calls")
+    part = {"by_kind": {"count": estimate(0.5)}, "by_hops": {"2": estimate(0.25)}}
+    models = {m: {k: estimate(v) for k in names} | part for m, v in (("sft", 0.5), ("dapo", 0.625))}
+    metrics = {"models": models, "dapo_minus_sft": {"value": 0.125, "n": 300, "ci95": [0.08, 0.17]}}
+    record.write_json(folder / "07_evaluate.json", {"seconds": 59.6, "machine": machine, "metrics": metrics})
+    return root
+
+
+def test_notebooks_with_measured_times(results):
+    lines = tables.notebooks(results, tables.markers(results)).splitlines()
+    assert lines[2] == r"| [05_sft](notebooks/05_sft.ipynb) | Learn \| ask | 300 s | 1.0 GiB |"
+    assert lines[-1] == "| **all** | Linux x86_64, 2 threads | **6.0 min** | **1.0 GiB** |"
+
+
+def test_results_with_intervals_and_command(results):
+    text = tables.results(results, tables.markers(results))
+    share = "50.0 (45.0 to 55.0)"
+    assert f"| after SFT (05) | {share} | {share} | {share} | {share} | 0.5 | `make reproduce` |" in text
+    assert "300 questions" in text and "+12.5 points (95 % interval +8.0 to +17.0)" in text
+    assert "teacher" not in text  # not in the marker
+
+
+def test_parts(results):
+    lines = tables.parts(results, tables.markers(results)).splitlines()
+    assert lines[0] == "| questions | n | after SFT (05) | after DAPO (06) |"
+    assert lines[2:] == ["| count | 300 | 50 % | 50 % |", "| 2 hops | 300 | 25 % | 25 % |"]
+
+
+def test_fill_replaces_only_between_the_marks(results):
+    text = "a\n<!-- table: results -->\nold\n<!-- /table -->\nb <!-- note -->\n"
+    new = tables.fill(text, results)
+    assert new.startswith("a\n<!-- table: results -->\n| policy |") and new.endswith(
+        "<!-- /table -->\nb <!-- note -->\n"
+    )
+    assert "old" not in new and tables.fill(new, results) == new
+
+
+def test_without_results_it_says_so(root):
+    new = tables.fill("<!-- table: parts -->\n<!-- /table -->\n<!-- table: notebooks -->\nx\n<!-- /table -->", root)
+    assert tables.NOT_RUN in new and "| notebook |" in new
+
+
+def test_an_unknown_table_is_an_error(root):
+    with pytest.raises(ValueError, match="unknown table 'funel' in the README: wanted one of notebooks"):
+        tables.fill("<!-- table: funel -->\n<!-- /table -->", root)
+
+
+def test_main_rewrites_the_readme(results, capsys):
+    (results / "README.md").write_text("<!-- table: parts -->\n<!-- /table -->\n")
+    assert tables.main() == 0
+    assert "| count |" in (results / "README.md").read_text()
