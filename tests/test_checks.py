@@ -7,6 +7,7 @@ import pytest
 from webdancer.checks import REASONS, Seen, chain_ends, fault, leaks, overlap, shared
 from webdancer.core.schema import Page, Question
 from webdancer.linkgraph import LinkGraph
+from webdancer.show import lessons
 
 W = "http://w.test/"
 MAYOR, BORN = "The mayor of Kestin is Ada.", "Ada was born in Tarn."
@@ -101,6 +102,11 @@ def test_a_leak_is_a_run_of_whole_words():
     assert not leaks("Where was the mayor of Tarnow born?", "Tarn")
     assert leaks("How many of the 2 natives of Kestin are listed?", "2")
     assert not leaks("How many of the 12 natives of Kestin are listed?", "2")
+
+
+def test_the_library_passes_the_notebooks_exercise():
+    cases = [("Was it Café Zürich that Tal founded?", "cafe zurich"), ("Who is the mayor of Adasted?", "Ada")]
+    assert lessons.check(leaks, cases, reference=leaks) and [leaks(*case) for case in cases] == [True, False]
 
 
 def test_seen_knows_the_text_and_the_facts():

@@ -43,3 +43,9 @@ def test_summary_is_json_without_nan():
     got = dapo_log.summary(rows)
     assert json.loads(json.dumps(got, allow_nan=False))["entropy"] == {"first": None, "last": 0.5}
     assert (got["sampled"], got["used"], got["steps"]) == (12, 6, 3)
+
+
+def test_rows_of_a_group_show_what_was_said_and_what_it_earned():
+    first, second = dapo_log.rows_of(batch().live[0])
+    assert (first["answer"], first["right"], first["reward"], second["calls"]) == ("Kestin", True, 1.0, 3)
+    assert first["advantage"] == -second["advantage"] == pytest.approx(0.7071, abs=1e-4)

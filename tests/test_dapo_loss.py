@@ -1,13 +1,16 @@
 """DAPO's arithmetic against numbers worked by hand, and its laws."""
 
 import math
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webdancer import dapo_loss as d
+from webdancer.show import lessons
 
 ONE_RIGHT = [1.0] + [0.0] * 7
 
@@ -122,3 +125,21 @@ def test_pad_and_spread():
     mask = d.pad([[False, True, True], [True, False]], False, torch.bool)
     assert mask.tolist() == [[False, True, True], [True, False, False]]
     assert d.spread([0.5, 2.0], mask).tolist() == [0.5, 0.5]  # column 0 never counts
+
+
+def leave_one_out(rewards):
+    return [r - (sum(rewards) - r) / (len(rewards) - 1) for r in rewards]
+
+
+def clipped_low(ratio, eps_low):
+    one = torch.tensor([ratio]).log()
+    return d.surrogate(one, torch.zeros(1), torch.tensor([-1.0]), eps_low).low.item()
+
+
+def test_the_exercises_of_the_notebook_accept_a_right_solution():
+    path = Path(__file__).parents[1] / "notebooks" / "06_dapo.ipynb"
+    cells = [c.source for c in nbformat.read(path, 4).cells if c.source.startswith("mine = None")]
+    for cell, mine in zip(cells, (leave_one_out, clipped_low), strict=True):
+        *_, call = cell.split("mine = None\n")
+        assert eval(call, {"lessons": lessons, "mine": mine}) is True
+        assert eval(call, {"lessons": lessons, "mine": None}) is None

@@ -62,12 +62,14 @@ def search(query: str, k: int) -> list[Hit]:
 
 
 def test_two_rewrites_by_hand():
-    question = asyncio.run(write(Table(), search, KESTIN, 2, 0))
+    author = Table()
+    question = asyncio.run(write(author, search, KESTIN, 2, 0))
     assert question.question == "Who is the mayor of the twin city of the capital of Ostland?"
     assert question.rewrites == ("Who is the mayor of Kestin?", "Who is the mayor of the twin city of Tarn?")
     assert question.answer == "Ada" and question.kind == "e2hqa" and question.hops == 3
     assert question.evidence == (CAPITAL.url, TWIN.url, KESTIN.url)
     assert question.support == (CAPITAL.snippet, TWIN.snippet, KESTIN.text)
+    assert len(author.seen) == 1 + 3 * 2  # the seed; entity, description and uniqueness of each rewrite (exercise 2)
 
 
 def test_the_seed_and_one_step():

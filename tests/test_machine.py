@@ -24,6 +24,11 @@ def test_git_state_outside_a_repository(tmp_path):
     assert machine.git_state(tmp_path)["commit"] == ""
 
 
+def test_paths_that_lead_elsewhere_keep_their_last_part():
+    values = ["/a/b/x.jsonl", "../../c/x.jsonl", "~/x.jsonl", "C:\\d\\x.jsonl"]
+    assert machine.scrub(values, Path("/nowhere")) == ["x.jsonl"] * 4
+
+
 def test_only_whole_folder_names_are_replaced(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     text = "/home/ada/x /home/adam/y /data/project/z /data/project-2"

@@ -1,13 +1,16 @@
 """Pass@k, Cons@k, intervals and paired differences against hand-worked numbers, brute force and simulation."""
 
 from itertools import combinations
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from webdancer import metrics as m
+from webdancer.show import lessons
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,13 @@ def test_pairing_removes_what_the_questions_share():
 def test_paired_wants_the_same_questions():
     with pytest.raises(ValueError, match="1 questions that only one system answered .b"):
         m.paired({"a": 1.0, "b": 1.0}, {"a": 1.0})
+
+
+def test_the_exercises_of_the_notebook_accept_a_right_solution():
+    path = Path(__file__).parents[1] / "notebooks" / "07_evaluate.ipynb"
+    cells = [c.source for c in nbformat.read(path, 4).cells if c.source.startswith("mine = None")]
+    majority = lambda right: sum(right) * 2 > len(right)  # noqa: E731
+    for cell, mine in zip(cells, (majority, 0.7), strict=True):
+        *_, call = cell.split("mine = None\n")
+        assert eval(call, {"lessons": lessons, "metrics": m, "mine": mine}) is True
+        assert eval(call, {"lessons": lessons, "metrics": m, "mine": None}) is None

@@ -34,7 +34,13 @@ def test_build_splits_the_parameters_once_each():
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     config = Qwen3Config(
-        vocab_size=32, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, head_dim=6, intermediate_size=16
+        vocab_size=32,
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=6,
+        intermediate_size=16,
     )
     model = Qwen3ForCausalLM(config)
     muon, adamw = optim.build(model, "muon", 1e-3)

@@ -27,6 +27,13 @@ def test_flat_and_slices_keep_value_and_interval():
     assert list(r.slices(MODELS, "by_kind")["slice"]) == ["count", "multihop"] * 2
 
 
+def test_hardest_slice_of_a_model():
+    models = {"sft": model(0.5), "dapo": model(0.7)}
+    models["dapo"]["by_kind"]["multihop"] = part(0.6)
+    assert r.hardest(r.slices(models, "by_kind"), "dapo") == "multihop"
+    assert r.hardest(r.slices(models, "by_kind"), "sft") == "count"
+
+
 def test_table_is_in_percent_except_tool_calls():
     table = r.table(MODELS)
     assert table.loc["dapo", "pass_at_1"] == "70.0 [60.0, 80.0]"

@@ -105,6 +105,11 @@ def test_sft_learns_and_dapo_lifts():
     assert gain["value"] == pytest.approx(difference)
 
 
+def test_kept_trajectories_search_more_than_once():
+    kept = marker("04_filter")["metrics"]["kept"]
+    assert kept["rows"] > 0 and kept["tool_calls"] >= 3
+
+
 def test_time_and_memory():
     found = [marker(name) for name in NAMES]
     assert sum(m["seconds"] for m in found) <= 20 * 60

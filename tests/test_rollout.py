@@ -1,4 +1,4 @@
-"""Rollouts: ids and log-probabilities are those of the trainer, samples do not depend on their neighbours, ends are named."""
+"""Rollouts: ids and log-probabilities are the trainer's, samples do not depend on neighbours, every end is named."""
 
 import json
 
@@ -47,7 +47,7 @@ def trained():
     tokenizer = tokens.train_tokenizer(tokens.corpus(data * 3), 400, max_length=256)
     tiny = policy.build_tiny(tokenizer, hidden=32, layers=2, heads=2, feed_forward=64, seed=0)
     examples, _ = sft.prepare(data, tokenizer, prompt_style="keep")
-    sft.train(tiny, examples, steps=150, batch_tokens=512, warmup=5, curriculum=False)
+    sft.train(tiny, examples, sft.Recipe(steps=400, batch_tokens=512, warmup=5))
     return tiny
 
 

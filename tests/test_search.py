@@ -62,7 +62,7 @@ def test_the_first_of_equally_good_sentences_is_shown():
 
 
 def test_sentences_and_words_of_other_scripts():
-    assert sentences("He left. \"Why?\" she asked. v1.2 came out.\nNew line") == [
+    assert sentences('He left. "Why?" she asked. v1.2 came out.\nNew line') == [
         "He left.",
         '"Why?" she asked. v1.2 came out.',
         "New line",

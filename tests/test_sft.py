@@ -76,7 +76,9 @@ def test_no_gradient_comes_from_observation_tokens(tiny):
     untied = policy.build_tiny(tiny.tokenizer, hidden=24, layers=2, heads=2, feed_forward=32)
     untied.model.config.tie_word_embeddings = False
     untied.model.lm_head.weight = torch.nn.Parameter(untied.model.lm_head.weight.detach().clone())
-    logits, _ = policy.trained_logits(untied.model, torch.tensor([[5, 6, 7, 8]]), torch.tensor([[False, True, False, True]]))
+    logits, _ = policy.trained_logits(
+        untied.model, torch.tensor([[5, 6, 7, 8]]), torch.tensor([[False, True, False, True]])
+    )
     assert logits.shape[0] == 2  # the masked position has no logits at all, so it can send no gradient
 
 
@@ -98,23 +100,24 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(data, tiny):
 
 def test_training_lowers_the_loss_and_repeats_to_the_bit(data, tiny, tmp_path):
     examples, _ = sft.prepare(data, tiny.tokenizer, prompt_style="keep")
+    recipe = sft.Recipe(steps=80, batch_tokens=256, warmup=3)
     before = sft.evaluate_loss(tiny, examples)
     start = {k: v.clone() for k, v in tiny.model.state_dict().items()}
-    log = sft.train(tiny, examples, steps=80, batch_tokens=256, warmup=3, log_file=tmp_path / "log.csv")
+    log = sft.train(tiny, examples, recipe, log_file=tmp_path / "log.csv")
     after = sft.evaluate_loss(tiny, examples)
     assert after < 0.5 * before
     assert list(log.step) == list(range(80)) and (tmp_path / "log.csv").read_text().count("\n") == 81
     end = {k: v.clone() for k, v in tiny.model.state_dict().items()}
     tiny.model.load_state_dict(start)
-    sft.train(tiny, examples, steps=80, batch_tokens=256, warmup=3)
+    sft.train(tiny, examples, recipe)
     assert all(torch.equal(end[k], v) for k, v in tiny.model.state_dict().items())
 
 
-def test_curriculum_shows_few_hops_first(data, tiny):
+def test_reading_puts_the_loss_on_every_token(data, tiny):
     examples, _ = sft.prepare(data, tiny.tokenizer, prompt_style="keep")
-    assert {e.hops for e in sft.allowed(examples, 0.0)} == {1}
-    assert {e.hops for e in sft.allowed(examples, 0.4)} == {1, 2}
-    assert {e.hops for e in sft.allowed(examples, 0.9)} == {1, 2, 3}
+    read = sft.everything(examples)
+    assert all(all(e.mask) for e in read)
+    assert [e.ids for e in read] == [e.ids for e in examples]
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_named(data, tiny):
@@ -122,4 +125,4 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_named(data, tiny):
     with torch.no_grad():
         tiny.model.get_input_embeddings().weight.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="at step 0"):
-        sft.train(tiny, examples, steps=2)
+        sft.train(tiny, examples, sft.Recipe(steps=2))

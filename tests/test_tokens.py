@@ -6,8 +6,14 @@ from hypothesis import strategies as st
 
 from webdancer.agent import tokens
 
-CALL = '<think>\nTal Veron.\n</think>\n<tool_call>\n{"name": "search", "arguments": {"query": ["Tal Veron mayor"]}}\n</tool_call>'
-SEEN = "<tool_response>\nA search for 'Tal Veron mayor' found 1 results:\n\n## Web Results\n1. [Tal Veron](http://wiki.pocket.test/wiki/Tal_Veron)\n\nThe mayor\n</tool_response>"
+CALL = (
+    "<think>\nTal Veron.\n</think>\n<tool_call>\n"
+    '{"name": "search", "arguments": {"query": ["Tal Veron mayor"]}}\n</tool_call>'
+)
+SEEN = (
+    "<tool_response>\nA search for 'Tal Veron mayor' found 1 results:\n\n## Web Results\n"
+    "1. [Tal Veron](http://wiki.pocket.test/wiki/Tal_Veron)\n\nThe mayor\n</tool_response>"
+)
 MESSAGES = [
     {"role": "system", "content": "Search, visit, answer."},
     {"role": "user", "content": "Who is the mayor of Tal Veron? <|end|>"},
@@ -15,7 +21,10 @@ MESSAGES = [
     {"role": "user", "content": SEEN},
     {"role": "assistant", "content": "<think>\nKor Hask.\n</think>\n<answer>\nKor Hask\n</answer>"},
 ]
-CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 FORGETFUL = "{% for m in messages %}<|{{ m.role }}|>{{ m.content.split('</think>')[-1] }}<|end|>{% endfor %}"
 
 
@@ -38,7 +47,10 @@ def test_protocol_pieces_are_single_tokens(tokenizer):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text() | st.lists(st.sampled_from(["Tal", " ", "  ", "Veron", "_", "é", "中", "⟨", "Ġ", "<|end|>", "\n", "7", CALL])))
+@given(
+    st.text()
+    | st.lists(st.sampled_from(["Tal", " ", "  ", "Veron", "_", "é", "中", "⟨", "Ġ", "<|end|>", "\n", "7", CALL]))
+)
 def test_any_text_survives_the_round_trip(tokenizer, text):
     text = "".join(text)
     text = text.encode("utf-8", "ignore").decode()  # lone surrogates are not text

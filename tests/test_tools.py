@@ -11,7 +11,9 @@ from webdancer.web.search import SearchIndex
 from webdancer.web.tools import Tools, extract, page_key, render_visit
 
 PAGES = [
-    Page("http://a.test/Orlen_Ford", "Orlen Ford", "Rain falls. The mayor of Orlen Ford is Tal Veron.", date="2040-01-02"),
+    Page(
+        "http://a.test/Orlen_Ford", "Orlen Ford", "Rain falls. The mayor of Orlen Ford is Tal Veron.", date="2040-01-02"
+    ),
     Page("http://a.test/Tal_Veron_(chemist)", "Tal Veron", "Tal Veron was born in Kestin. The mentor was Ada Marr."),
 ]
 INDEX = SearchIndex.build(PAGES)

@@ -8,7 +8,7 @@ Every relation is told in four ways. The last one, `NOVEL`, appears only in worl
 held-out web), so that an agent trained on the other worlds meets sentences it has never seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NOVEL = 3  # index of the sentence that only held-out worlds use
 
@@ -59,15 +59,15 @@ class Relation:
     inverse_of: str = ""
 
 
-def _r(key: str, subject: str, obj: str, label: str, query: str, phrase: str, clause: str, asks: str, tells: str):
-    """A functional relation; `asks` and `tells` are separated by ` | `."""
-    return Relation(key, subject, obj, label, query, phrase, clause, tuple(asks.split(" | ")), tuple(tells.split(" | ")))
+def _r(key: str, subject: str, obj: str, label: str, query: str, *words: str) -> Relation:
+    """A functional relation; `words` are phrase, clause, asks and tells, the last two separated by ` | `."""
+    phrase, clause, *several = words
+    return Relation(key, subject, obj, label, query, phrase, clause, *(tuple(w.split(" | ")) for w in several))
 
 
-def _m(key: str, subject: str, obj: str, inverse: str, label: str, phrase: str, clause: str, asks: str, tells: str):
-    """A list relation, the inverse of the functional relation `inverse` of its members."""
-    asks_, tells_ = tuple(asks.split(" | ")), tuple(tells.split(" | "))
-    return Relation(key, subject, obj, label, label, phrase, clause, asks_, tells_, many=True, inverse_of=inverse)
+def _m(key: str, subject: str, obj: str, inverse: str, label: str, *words: str) -> Relation:
+    """A list relation, the inverse of the functional relation `inverse` of its members; `words` as in `_r`."""
+    return replace(_r(key, subject, obj, label, label, *words), many=True, inverse_of=inverse)
 
 
 RELATIONS: tuple[Relation, ...] = (

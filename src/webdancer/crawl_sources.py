@@ -23,10 +23,11 @@ from webdancer.web.fetch import USER_AGENT, Fetched, Fetcher, HostsTransport
 from webdancer.web.frozen import Frozen
 from webdancer.web.text import Cleaned, block_reason, canonical, clean, markdown, tidy, urls_in
 
-WIKI_LICENCE = "https://creativecommons.org/licenses/by-sa/4.0/"  # of Wikipedia's texts; another wiki's is not in its API
+WIKI_LICENCE = (
+    "https://creativecommons.org/licenses/by-sa/4.0/"  # of Wikipedia's texts; another wiki's is not in its API
+)
 _LOC = re.compile(r"<loc>\s*([^<\s]+)\s*</loc>")
-MAX_SITEMAPS = 50
-TRIES = 3
+MAX_SITEMAPS, TRIES = 50, 3
 Result = TypeVar("Result")
 
 
@@ -70,12 +71,12 @@ def breadth_first(
     """
     queue = deque((name, 0) for name in dict.fromkeys(roots))
     known = {name for name, _ in queue}
-    good = 0
+    good: set[str] = set()
     with ThreadPoolExecutor(threads) as pool:
-        while queue and good < limit:
-            batch = [queue.popleft() for _ in range(min(len(queue), 4 * threads, limit - good))]
+        while queue and len(good) < limit:
+            batch = [queue.popleft() for _ in range(min(len(queue), 4 * threads, limit - len(good)))]
             for (_, level), (found, names) in zip(batch, pool.map(look, [n for n, _ in batch]), strict=True):
-                good += not found.reason
+                good |= set() if found.reason else {found.url}
                 yield found
                 if level < depth:
                     fresh = [n for n in dict.fromkeys(names) if n not in known]
@@ -215,7 +216,6 @@ def github_repositories(api: str, query: str, hosts: Mapping[str, str], limit: i
         seconds_between_requests=0 if local else 0.25,
         per_page=100,
         retry=github.GithubRetry(total=3, backoff_factor=0.1 if local else 1.0),
-        lazy=False,
     )
     errors = (github.GithubException, OSError)
     try:
@@ -271,12 +271,13 @@ def site(
 def html_page(got: Fetched, asked: str) -> Found:
     """What a fetched answer holds: a page, or the reason why it is none."""
     url = canonical(got.url) or asked
-    if got.text and got.content_type in ("", "text/html", "application/xhtml+xml"):
+    readable = bool(got.text or (got.status and not got.error))
+    if readable and got.content_type in ("", "text/html", "application/xhtml+xml"):
         try:
             page = clean(got.text, url)
         except (etree.LxmlError, ValueError, RecursionError):
             return Found(url, "web", Cleaned("", ""), "error: unreadable HTML", got.robots, asked)
-    elif got.text and got.content_type in ("text/plain", "text/markdown"):
+    elif readable and got.content_type in ("text/plain", "text/markdown"):
         page = Cleaned(url.rpartition("/")[2], tidy(got.text))
     else:
         return Found(url, "web", Cleaned("", ""), got.error or f"not a page: {got.content_type}", got.robots, asked)

@@ -139,7 +139,7 @@ def train(
     Args:
         questions: what to practise on, none of them used in SFT. tools: handed to the engine.
         log: CSV file, rewritten atomically after each step.
-        folder: where the policy is saved: when the dev pass rate rises, at the end, and on an error.
+        folder: where the policy is saved: when the dev pass rate rises, and when training ends, also by an error.
         dev_questions: rl questions set aside, measured before the first step and every `dev_every` steps.
         engine: `rollout.run` or anything with its signature. match: verdict on (prediction, gold).
         on_step: called with the row and the batch of each step, for progress and figures.
@@ -153,31 +153,26 @@ def train(
     if not questions:
         raise ValueError("got no questions, wanted some of the split rl: look at what 02 and 04 left over")
     policy.model.eval()  # no dropout: the ratio must compare weights, not noise
-    run = Run(policy, tools, settings, engine, match, shuffled(questions, settings.seed))
     dev = list(dev_questions) if settings.dev_every else []
-    before = run.pass_rate(dev)
+    run = Run(policy, tools, settings, engine, match, shuffled(questions, settings.seed), dev)
+    before = run.pass_rate()
     result = Result([], [], 0, before, before)
     best = snapshot(policy.model)
-    for step in tqdm(range(1, settings.steps + 1), desc="DAPO", mininterval=10):
-        try:
+    try:
+        for step in tqdm(range(1, settings.steps + 1), desc="DAPO", mininterval=10):
             row, batch = run.step(step)
-        except TrainingError:
-            _keep(policy, folder)
-            raise
-        last = step == settings.steps
-        if dev and (last or step % settings.dev_every == 0):
-            row["dev"] = run.pass_rate(dev)
-        if row["dev"] > result.best_dev or (last and not dev):
-            result.best_step, result.best_dev, best = step, row["dev"], snapshot(policy.model)
-            _keep(policy, folder)
-        result.rows.append(row)
-        result.groups += [{"step": step, "right": n} for n in batch.right]
-        if log is not None:
-            dapo_log.write(log, result.rows)
-        if on_step is not None:
-            on_step(row, batch)
-    policy.model.load_state_dict(best, strict=False)
-    _keep(policy, folder)
+            if row["dev"] > result.best_dev or not dev:
+                result.best_step, result.best_dev, best = step, row["dev"], snapshot(policy.model)
+                _keep(policy, folder if dev else None)
+            result.rows.append(row)
+            result.groups += [{"step": step, "right": n} for n in batch.right]
+            if log is not None:
+                dapo_log.write(log, result.rows)
+            if on_step is not None:
+                on_step(row, batch)
+    finally:
+        policy.model.load_state_dict(best, strict=False)
+        _keep(policy, folder)
     return result
 
 
@@ -185,15 +180,22 @@ class Run:
     """What one run of DAPO carries from step to step: policy, optimiser, the order of the questions."""
 
     def __init__(
-        self, policy: Policy, tools: Any, settings: Settings, engine: Engine, match: Match, source: Iterator[Question]
+        self,
+        policy: Policy,
+        tools: Any,
+        settings: Settings,
+        engine: Engine,
+        match: Match,
+        source: Iterator[Question],
+        dev: list[Question],
     ) -> None:
         self.policy, self.tools, self.settings = policy, tools, settings
-        self.engine, self.match, self.source = engine, match, source
+        self.engine, self.match, self.source, self.dev = engine, match, source, dev
         weights = [p for p in policy.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, betas=settings.betas, weight_decay=0.0)
 
     def step(self, step: int) -> tuple[dict[str, float], Batch]:
-        """Sample a batch, learn from it; the row of the log and the batch. Raises `TrainingError`."""
+        """Sample, learn, measure dev if it is time; returns the log's row and the batch. Raises `TrainingError`."""
         started = time.perf_counter()
         rate = self.settings.lr * min(1.0, step / max(1, self.settings.warmup))
         for group in self.optimiser.param_groups:
@@ -203,10 +205,12 @@ class Run:
         sampled = time.perf_counter()
         row = {"step": step, **dapo_log.describe(batch), **learn(self.policy.model, self.optimiser, batch, s, step)}
         row |= {"lr": rate, "seconds_rollout": sampled - started, "seconds": time.perf_counter() - started}
-        return {**row, "dev": math.nan}, batch
+        due = self.dev and (step == s.steps or step % s.dev_every == 0)
+        return {**row, "dev": self.pass_rate() if due else math.nan}, batch
 
-    def pass_rate(self, questions: list[Question]) -> float:
-        """Share of right answers at the training temperature, with the same seed each time; NaN for no questions."""
+    def pass_rate(self) -> float:
+        """Share of right answers on dev at the training temperature, with the same seed each time; NaN without dev."""
+        questions = self.dev
         if not questions:
             return math.nan
         s = self.settings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from webdancer.core.record import atomic_path
-from webdancer.dapo_batch import TRUNCATED, Batch
+from webdancer.dapo_batch import TRUNCATED, Batch, Rollout
 
 
 def describe(batch: Batch) -> dict[str, float]:
@@ -33,6 +33,23 @@ def describe(batch: Batch) -> dict[str, float]:
         "rounds": batch.rounds,
         "sampled": len(rows),
     }
+
+
+def rows_of(group: Sequence[Rollout]) -> list[dict[str, Any]]:
+    """One row a rollout of a group, for a table."""
+    return [
+        {
+            "answer": r.episode.prediction,
+            "right": r.correct,
+            "form": r.episode.format_ok,
+            "stop": r.episode.stop,
+            "calls": r.episode.n_calls,
+            "tokens": len(r.episode.ids),
+            "reward": r.reward,
+            "advantage": r.advantage,
+        }
+        for r in group
+    ]
 
 
 def mean_gap(stored: list[list[list[float]]], again: list[list[list[float]]]) -> float:

@@ -62,7 +62,7 @@ class LinkGraph:
     titles that several pages share. A list of one member passes for a bridge: the author refuses what comes of it.
     """
 
-    def __init__(self, pages: Iterable[Page], exclude: Iterable[str] = ()):
+    def __init__(self, pages: Iterable[Page], exclude: Iterable[str] = ()) -> None:
         barred = set(exclude)
         kept = [p for p in pages if p.url not in barred and p.text and not block_reason(p.title, p.text, 200)]
         self.pages: dict[str, Page] = {p.url: p for p in kept}

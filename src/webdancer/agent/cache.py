@@ -1,7 +1,7 @@
 """A key-value cache with one row a slot, in which every row has its own length.
 
-`rollout` keeps an episode's keys and values here across its turns, so that nothing is computed twice. Hugging Face's own
-caches append to all rows at once; episodes of different lengths need `[slot, position]` writes instead.
+`rollout` keeps an episode's keys and values here across its turns, so that nothing is computed twice. Hugging Face's
+own caches append to all rows at once; episodes of different lengths need `[slot, position]` writes instead.
 """
 
 from typing import Any
@@ -13,8 +13,9 @@ from transformers.cache_utils import Cache
 class SlotCache(Cache):
     """Keys and values `[slots, kv heads, capacity, head dim]` a layer, grown on demand, written row by row.
 
-    Before each forward pass `aim` says which slots take part and at which position each of their rows starts; the layers then
-    call `update`. Keys beyond a row's length are garbage: the attention mask that `aim` returns hides them.
+    Before each forward pass `aim` says which slots take part and at which position each of their rows starts; the
+    layers then call `update`. Keys beyond a row's length are garbage: the attention mask that `aim` returns hides
+    them.
     """
 
     def __init__(self, config: Any, slots: int, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -36,7 +37,8 @@ class SlotCache(Cache):
             rows: slot of each batch row. starts: tokens it already holds. width: new tokens, padded on the right.
 
         Returns:
-            positions `[rows, width]` and a boolean attention mask `[rows, 1, width, span]`, True where a query may look.
+            positions `[rows, width]` and a boolean attention mask `[rows, 1, width, span]`, True where a query may
+            look.
         """
         first = torch.tensor(starts, device=self.device)
         self.positions = (first[:, None] + torch.arange(width, device=self.device)).clamp_(max=self.capacity - 1)

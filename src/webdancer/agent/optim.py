@@ -1,10 +1,10 @@
 """Optimisers for models that start from nothing: Muon on the block matrices, AdamW on the rest.
 
-Stage 05 uses them; shown in 05_sft. Muon (Jordan et al. 2024) replaces each momentum matrix by the nearest
-orthogonal one, found with five Newton-Schulz steps, and scales it to AdamW's usual step size ("rms-matched", Moonlight,
-arXiv 2502.16982). torch's own Muon runs the steps in bf16, which a CPU multiplies twenty times slower than fp32; this one keeps fp32 and
-treats all matrices of a shape as one batch. Departure from the paper: WebDancer names no optimiser; a pre-trained model is
-fine-tuned with AdamW here too (`optimizer="adamw"`).
+Stage 05 uses them; shown in 05_sft. Muon (Jordan et al. 2024) replaces each momentum matrix by the nearest orthogonal
+one, found with five Newton-Schulz steps, and scales it to AdamW's usual step size ("rms-matched", Moonlight, arXiv
+2502.16982). torch's own Muon runs the steps in bf16, which a CPU multiplies twenty times slower than fp32; this one
+keeps fp32 and treats all matrices of a shape as one batch. Departure from the paper: WebDancer names no optimiser; a
+pre-trained model is fine-tuned with AdamW here too (`optimizer="adamw"`).
 """
 
 from typing import Any
@@ -32,13 +32,14 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay, for 2-D parameters; matrices of one shape form a batch."""
+    """Muon with Nesterov momentum and decoupled weight decay, for 2-D parameters; equal shapes form a batch."""
 
     def __init__(self, params: Any, lr: float = 4e-3, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
+        """One update of all parameters that have a gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[torch.nn.Parameter]] = {}
             for p in group["params"]:
@@ -59,7 +60,9 @@ class Muon(torch.optim.Optimizer):
             p.add_(update, alpha=-group["lr"] * scale)
 
 
-def build(model: Any, name: str, lr: float, weight_decay: float = 0.1, lr_rest: float = 3e-3) -> list[torch.optim.Optimizer]:
+def build(
+    model: Any, name: str, lr: float, weight_decay: float = 0.1, lr_rest: float = 3e-3
+) -> list[torch.optim.Optimizer]:
     """The optimisers of a model.
 
     Args:
@@ -89,7 +92,7 @@ def schedule(step: int, steps: int, warmup: int, flat: float = 0.6) -> float:
     """Learning-rate factor: linear warm-up, flat until `flat` of the steps, then linear to zero.
 
     >>> [round(schedule(s, 100, 10), 2) for s in (0, 9, 50, 80, 99)]
-    [0.1, 1.0, 1.0, 0.5, 0.02]
+    [0.1, 1.0, 1.0, 0.5, 0.03]
     """
     if step < warmup:
         return (step + 1) / warmup

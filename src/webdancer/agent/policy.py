@@ -1,8 +1,8 @@
 """Policies: a tiny model from random weights, or any Hugging Face folder, loaded and saved as ordinary folders.
 
-Stages 05 and 06 train them, 07 reads them; shown in 05_sft. The tiny policy is a Qwen3 architecture (the family the paper
-trained, made small): grouped heads, QK-norm, RoPE, tied embeddings. Departure from the paper: its smallest model has 7 billion
-parameters, ours about half a million, so that two CPU cores can train it from nothing.
+Stages 05 and 06 train them, 07 reads them; shown in 05_sft. The tiny policy is a Qwen3 architecture (the family the
+paper trained, made small): grouped heads, QK-norm, RoPE, tied embeddings. Departure from the paper: its smallest
+model has 7 billion parameters, ours about half a million, so that two CPU cores can train it from nothing.
 """
 
 import shutil
@@ -19,7 +19,9 @@ BACKENDS = ("torch", "unsloth")
 
 @dataclass
 class Policy:
-    """A causal language model and its tokenizer. `model` is a Hugging Face module, `tokenizer` carries the chat template."""
+    """A causal language model and its tokenizer. `model` is a Hugging Face module, `tokenizer` carries the chat
+    template.
+    """
 
     model: Any
     tokenizer: Any
@@ -84,7 +86,9 @@ def load(folder: str | Path, backend: str = "torch", device: str = "") -> Policy
         raise ValueError(f"got backend={backend!r}, wanted one of {BACKENDS}")
     path = Path(folder)
     if path.is_absolute() and not path.is_dir():
-        raise FileNotFoundError(f"no model folder {path.name} (looked for {path}): run the notebook that trains it first")
+        raise FileNotFoundError(
+            f"no model folder {path.name} (looked for {path}): run the notebook that trains it first"
+        )
     if backend == "unsloth":
         return _load_unsloth(folder)
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -96,8 +100,8 @@ def load(folder: str | Path, backend: str = "torch", device: str = "") -> Policy
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
     except Exception as error:  # safetensors, json and transformers raise types of their own here
         raise ValueError(
-            f"could not load a model from {path.name}: {type(error).__name__}: {error}; wanted a complete Hugging Face folder "
-            "(config.json, model.safetensors, tokenizer.json); train it again or copy it whole"
+            f"could not load a model from {path.name}: {type(error).__name__}: {error}; wanted a complete Hugging Face "
+            "folder (config.json, model.safetensors, tokenizer.json); train it again or copy it whole"
         ) from error
     if not tokenizer.chat_template:
         raise ValueError(f"the tokenizer in {path.name} has no chat template: use an instruct model's folder")
@@ -105,12 +109,15 @@ def load(folder: str | Path, backend: str = "torch", device: str = "") -> Policy
 
 
 def _load_unsloth(folder: str | Path, max_length: int = 8192, rank: int = 32) -> Policy:
-    """4-bit base with LoRA adapters through Unsloth; its import needs a GPU and patches transformers, hence only here."""
+    """4-bit base with LoRA adapters through Unsloth; its import needs a GPU and patches transformers, hence only
+    here.
+    """
     try:
         from unsloth import FastLanguageModel
     except (ImportError, NotImplementedError) as error:
         raise ValueError(
-            f'backend="unsloth" needs a GPU and the extra: pip install "webdancer[gpu]" (got {type(error).__name__}: {error})'
+            f'backend="unsloth" needs a GPU and the extra: pip install "webdancer[gpu]" '
+            f"(got {type(error).__name__}: {error})"
         ) from error
     model, tokenizer = FastLanguageModel.from_pretrained(str(folder), max_seq_length=max_length, load_in_4bit=True)
     model = FastLanguageModel.get_peft_model(model, r=rank, lora_alpha=rank, use_gradient_checkpointing="unsloth")
@@ -131,12 +138,13 @@ def save(policy: Policy, folder: str | Path) -> Path:
 def trained_logits(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and targets of the positions that are trained, selected before the output head.
 
-    Most tokens of an episode are observations, and a row of logits is as long as the vocabulary: computing only the rows that
-    enter the loss is what keeps a 150,000-word vocabulary in memory.
+    Most tokens of an episode are observations, and a row of logits is as long as the vocabulary: computing only the
+    rows that enter the loss is what keeps a 150,000-word vocabulary in memory.
 
     Args:
         model: a causal language model.
-        ids: `[B, T]` token ids, padded on the right (a causal model never looks at the padding, so no attention mask is needed).
+        ids: `[B, T]` token ids, padded on the right (a causal model never looks at the padding, so no attention mask
+            is needed).
         mask: `[B, T]` True where a token is trained; position 0 can never be.
 
     Returns:

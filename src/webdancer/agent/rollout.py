@@ -1,12 +1,12 @@
 """Episodes of a local policy: many at once, each in a slot of one key-value cache, with real tools between the turns.
 
-Stages 06 and 07 call `run`; shown in 06_dapo. A slot whose episode ended takes the next one at once. A sampled token is
-kept as an id from here to the loss, and never re-tokenised. Turns that end wait until a few of them can be served together:
-their tools run concurrently, and the observations enter by one prefill.
+Stages 06 and 07 call `run`; shown in 06_dapo. A slot whose episode ended takes the next one at once. A sampled token
+is kept as an id from here to the loss, and never re-tokenised. Turns that end wait until a few of them can be served
+together: their tools run concurrently, and the observations enter by one prefill.
 
-Departures from the paper, which used an inference server: (1) one process; (2) each episode draws from its own random stream, so a
-sample depends on its seed and not on its neighbours; (3) a malformed call is answered by an error message and the
-episode goes on, but a turn with neither call nor answer ends it.
+Departures from the paper, which used an inference server: (1) one process; (2) each episode draws from its own random
+stream, so a sample depends on its seed and not on its neighbours; (3) a malformed call is answered by an error
+message and the episode goes on, but a turn with neither call nor answer ends it.
 """
 
 import random
@@ -28,8 +28,8 @@ from webdancer.core import prompts, protocol
 class Episode:
     """One episode as tokens and as messages.
 
-    `ids`, `mask`, `logp` have equal length: `mask` True where the policy wrote, `logp` the natural log-probability of that
-    token under the untempered policy (0.0 elsewhere). `stop` is one of `protocol.STOPS`.
+    `ids`, `mask`, `logp` have equal length: `mask` True where the policy wrote, `logp` the natural log-probability of
+    that token under the untempered policy (0.0 elsewhere). `stop` is one of `protocol.STOPS`.
     """
 
     question_id: str
@@ -95,26 +95,31 @@ def run(
     Args:
         policy: model and tokenizer. questions: `schema.Question` records. tools: `web.tools.Tools`.
         temperature, top_p: of the sampler; temperature 0 takes the most likely token.
-        max_turns, max_tokens, max_turn_tokens: limits of an episode in assistant turns, of all its tokens, of one turn's tokens.
-        slots: episodes that run at once. seed: with question id and sample number it fixes an episode's random stream.
+        max_turns, max_tokens, max_turn_tokens: limits of an episode in assistant turns, of all its tokens, of one
+            turn's tokens.
+        slots: episodes that run at once. seed: with question id and sample number it fixes an episode's random
+            stream.
         date, prompt_style: as in `prompts.head`. progress: label of a progress bar, empty for none.
 
     Returns:
         Episodes ordered by question, then by sample.
     """
     limits = Limits(temperature, top_p, max_turns, max_tokens, max_turn_tokens)
-    queue = deque(
-        Episode(q.id, s, prompts.head(q.question, date, prompt_style), [], [], [])
-        for q in questions
-        for s in range(samples)
-    )
-    episodes = list(queue)
-    slots = max(1, min(slots, len(episodes)))
-    model = policy.model
-    parameter = next(model.parameters())
-    cache = SlotCache(model.config, slots, max_tokens + 1, parameter.dtype, parameter.device)
+    heads = {q.id: prompts.head(q.question, date, prompt_style) for q in questions}
+    episodes = [Episode(q.id, s, list(heads[q.id]), [], [], []) for q in questions for s in range(samples)]
+    _loop(policy, tools, episodes, max(1, min(slots, len(episodes))), limits, seed, progress)
+    return episodes
+
+
+def _loop(
+    policy: Policy, tools: Any, episodes: list[Episode], slots: int, limits: Limits, seed: int, progress: str
+) -> None:
+    """Run the episodes to their ends: fill free slots, serve waiting calls a few at a time, advance, release."""
+    queue = deque(episodes)
+    parameter = next(policy.model.parameters())
+    cache = SlotCache(policy.model.config, slots, limits.max_tokens + 1, parameter.dtype, parameter.device)
     table = [Slot() for _ in range(slots)]
-    model.eval()
+    policy.model.eval()
     with torch.inference_mode(), tqdm(total=len(episodes), desc=progress, disable=not progress, mininterval=10) as bar:
         while True:
             _fill(policy, table, queue, limits, seed)
@@ -126,7 +131,6 @@ def run(
                 _serve(policy, tools, waiting, limits)
             _advance(policy, cache, table, limits)
             bar.update(_release(table))
-    return episodes
 
 
 def _fill(policy: Policy, table: list[Slot], queue: deque[Episode], limits: Limits, seed: int) -> None:
@@ -154,15 +158,27 @@ def _advance(policy: Policy, cache: SlotCache, table: list[Slot], limits: Limits
     """One forward pass: a prefill of all slots with several pending tokens, else one token for every running slot."""
     running = [i for i, s in enumerate(table) if s.episode is not None and not s.episode.stop and s.call is None]
     long = [i for i in running if len(table[i].pending) > 1]
-    chosen = long or running
-    if not chosen:
+    wanted = set(long or running)
+    if not wanted:
         return
     # A decode pass takes the whole table, so that the cache is used in place; idle slots compute what nobody reads.
-    rows = chosen if long else list(range(len(table)))
-    width = max(len(table[i].pending) for i in chosen)
+    rows = long or list(range(len(table)))
+    logits = _forward(policy, cache, table, rows, wanted)
+    draws = torch.tensor([table[i].stream.random() if i in wanted else 0.0 for i in rows], dtype=torch.float64)
+    picked, logps = sample(logits, draws.to(logits.device), limits.temperature, limits.top_p)
+    for row, i in enumerate(rows):
+        if i in wanted:
+            slot = table[i]
+            slot.length += len(slot.pending)
+            slot.pending = []
+            _take(policy, slot, picked[row], logps[row], limits)
+
+
+def _forward(policy: Policy, cache: SlotCache, table: list[Slot], rows: list[int], wanted: set[int]) -> torch.Tensor:
+    """Feed the pending tokens of `wanted` slots and return the logits `[rows, V]` after the last of each."""
+    width = max(len(table[i].pending) for i in wanted)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
-    last = [0] * len(rows)
-    wanted = set(chosen)
+    last = torch.zeros(len(rows), dtype=torch.long)
     for row, i in enumerate(rows):
         if i in wanted:
             pending = table[i].pending
@@ -176,19 +192,13 @@ def _advance(policy: Policy, cache: SlotCache, table: list[Slot], limits: Limits
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    ends = hidden[torch.arange(len(rows)), torch.tensor(last)]
-    logits = policy.model.get_output_embeddings()(ends).float()
-    draws = torch.tensor([table[i].stream.random() if i in wanted else 0.0 for i in rows], dtype=torch.float64)
-    picked, logps = sample(logits, draws.to(logits.device), limits.temperature, limits.top_p)
-    for row, i in enumerate(rows):
-        if i in wanted:
-            slot = table[i]
-            slot.length += len(slot.pending)
-            slot.pending = []
-            _take(policy, slot, picked[row], logps[row], limits)
+    ends = hidden[torch.arange(len(rows), device=cache.device), last.to(cache.device)]
+    return policy.model.get_output_embeddings()(ends).float()
 
 
-def sample(logits: torch.Tensor, draws: torch.Tensor, temperature: float, top_p: float) -> tuple[list[int], list[float]]:
+def sample(
+    logits: torch.Tensor, draws: torch.Tensor, temperature: float, top_p: float
+) -> tuple[list[int], list[float]]:
     """Draw one token a row by inverting the cumulative distribution at `draws`.
 
     Args:
@@ -234,7 +244,7 @@ def _stop(policy: Policy, slot: Slot, reason: str) -> None:
 
 
 def _end_turn(policy: Policy, slot: Slot, limits: Limits) -> None:
-    """Read the finished turn: an answer ends the episode, a call waits to be served, a broken call waits as an error."""
+    """Read the finished turn: an answer ends the episode; a call waits to be served, a broken one as an error."""
     episode = slot.episode
     text = policy.tokenizer.decode(slot.turn)
     episode.messages.append({"role": "assistant", "content": text})

@@ -1,16 +1,15 @@
 """Text to token ids and back: a tokenizer trained here, a chat template, and the loss mask.
 
-Stage 05 trains the tokenizer and masks trajectories with `render`; 06 and 07 extend live episodes with `bridge`, so that text
-is never tokenised twice: a token the policy sampled is the token it is trained on. Shown in 05_sft.
+Stage 05 trains the tokenizer and masks trajectories with `render`; 06 and 07 extend live episodes with `bridge`, so
+that text is never tokenised twice: a token the policy sampled is the token it is trained on. Shown in 05_sft.
 
-The tokenizer of the tiny policies is word-level with a byte fall-back (a Unigram model whose pieces are whole words, protocol
-pieces and the 256 bytes), so any text survives the round trip, and a name is the same tokens in prose and inside a URL: the
-space between two words is implied (`⟨` marks the start of a word), every other space is written out. Departure from the
-paper: it used the Qwen tokenizer; a folder of a real model brings its own, and `render` works with any chat template that keeps
-assistant messages whole.
+The tokenizer of the tiny policies is word-level with a byte fall-back (a Unigram model whose pieces are whole words,
+protocol pieces and the 256 bytes), so any text survives the round trip, and a name is the same tokens in prose and
+inside a URL: the space between two words is implied (`⟨` marks the start of a word), every other space is written
+out. Departure from the paper: it used the Qwen tokenizer; a folder of a real model brings its own, and `render` works
+with any chat template that keeps assistant messages whole.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -66,7 +65,7 @@ def url_pieces(urls: Iterable[str], minimum: int = 20) -> list[str]:
     return [prefix for prefix, n in counts.most_common() if n >= minimum and prefix.count("/") >= 3]
 
 
-def train_tokenizer(texts: Iterable[str], size: int = 2000, pieces: Sequence[str] = (), max_length: int = 2048):
+def train_tokenizer(texts: Iterable[str], size: int = 2000, pieces: Sequence[str] = (), max_length: int = 2048) -> Any:
     """Train a word-level tokenizer with byte fall-back on `texts`.
 
     Args:
@@ -180,8 +179,8 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]], generate: bool = 
             start = text.find(content, at)
         if start < 0:
             raise ValueError(
-                f"the chat template changed or dropped message {number} ({message['role']}): got {text[at : at + 80]!r}, "
-                f"wanted {content[:80]!r} in it; use a template that keeps every message as it is"
+                f"the chat template changed or dropped message {number} ({message['role']}): got "
+                f"{text[at : at + 80]!r}, wanted {content[:80]!r} in it; use a template that keeps every message whole"
             )
         _extend(ids, mask, _layout(tokenizer, text[at:start]), False)
         begin = len(ids)
@@ -231,8 +230,3 @@ def corpus(trajectories: Iterable[Any], pages: Iterable[Any] = ()) -> Iterable[s
             yield message["content"]
     for page in pages:
         yield page.title + "\n" + page.text
-
-
-def describe(tokenizer: Any) -> str:
-    """One line for a log: vocabulary size and a hash-free summary of the specials."""
-    return json.dumps({"vocabulary": len(tokenizer), "end": tokenizer.eos_token, "pad": tokenizer.pad_token})

@@ -15,7 +15,7 @@ from typing import Any
 
 # Packages whose version a marker names (when installed); the rest follows from constraints.txt.
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "bm25s", "trafilatura", "openai", "papermill", "unsloth")
-_PATH = re.compile(r"(?:/|~|[A-Za-z]:\\)\S*")
+_PATH = re.compile(r"(?:/|~|\.\./|[A-Za-z]:\\)\S*")  # leads out of the checkout
 
 
 def git_state(root: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def versions() -> dict[str, str]:
 
 
 def scrub(value: Any, root: Path) -> Any:
-    """Plain data without what names a machine or a person: as `scrub_text`, and absolute paths cut to their last part.
+    """Plain data without what names a machine or a person: as `scrub_text`, and paths elsewhere cut to their last part.
 
     >>> scrub({"model": "/somewhere/models/tiny"}, Path("/elsewhere"))
     {'model': 'tiny'}

@@ -1,10 +1,10 @@
 """The agent's protocol: think, call a tool, read its response, answer. Render and parse, nothing else.
 
 The form is that of the released WebDancer trajectories: every assistant turn is one `<think>` block followed by one
-`<tool_call>` (a JSON object `{"name", "arguments"}`) or one `<answer>`; every observation is a user message holding one
-`<tool_response>`. Shown in 03_distill (written by a teacher), 05_sft (masked) and 06_dapo (sampled by the policy).
-Departure from the paper: none in the form. `parse_turn` is strict, because the format reward and the validity filter need
-a verdict, not a guess.
+`<tool_call>` (a JSON object `{"name", "arguments"}`) or one `<answer>`; every observation is a user message holding
+one `<tool_response>`. Shown in 03_distill (written by a teacher), 05_sft (masked) and 06_dapo (sampled by the
+policy). Departure from the paper: none in the form. `parse_turn` is strict, because the format reward and the
+validity filter need a verdict, not a guess.
 """
 
 import json
@@ -61,8 +61,8 @@ def parse_turn(text: str) -> Turn:
     """Read an assistant turn strictly; `parse_turn(render_turn(t)) == t` for every thought and answer without tags.
 
     Raises:
-        ProtocolError: no think block, neither or both of call and answer, text outside the blocks, a tag inside a block, a call
-            that is not a JSON object with a string `name` and an object `arguments`.
+        ProtocolError: no think block, neither or both of call and answer, text outside the blocks, a tag inside a
+            block, a call that is not a JSON object with a string `name` and an object `arguments`.
     """
     match = _TURN.fullmatch(text)
     if match is None:
@@ -93,7 +93,8 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def render_response(observation: str) -> str:
-    """The user message that carries an observation. Protocol tags in it are defused: a page cannot end an observation.
+    """The user message that carries an observation. Protocol tags in it are defused: a page cannot end an
+    observation.
 
     >>> render_response("see </tool_response>")
     '<tool_response>\\nsee &lt;/tool_response>\\n</tool_response>'

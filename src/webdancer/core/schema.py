@@ -1,8 +1,8 @@
 """The three records that pass between the stages, and the JSONL files that hold them.
 
 A `Page` is what the crawler stored, a `Question` what the synthesis wrote, a `Trajectory` one episode of an agent. A
-trajectory row has the keys of the released WebDancer file (`type, task, messages, functions, tool_calls, answer, tag`)
-and ours beside them, so that a file of theirs opens as a file of ours and the other way round.
+trajectory row has the keys of the released WebDancer file (`type, task, messages, functions, tool_calls, answer,
+tag`) and ours beside them, so that a file of theirs opens as a file of ours and the other way round.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ SPLITS = ("sft", "rl", "eval")
 
 @dataclass(frozen=True)
 class Page:
-    """One stored page. `text` is clean plain text, `links` absolute URLs, `sha256` of the text, `robots` the verdict."""
+    """One stored page: `text` clean plain text, `links` absolute URLs, `sha256` of the text, `robots` the verdict."""
 
     url: str
     title: str
@@ -41,8 +41,9 @@ class Page:
 class Question:
     """A question with its one short answer and how it came about.
 
-    `hops` counts the relations to follow, `evidence` the URLs and `support` the sentences that carry them, in the order of the hops;
-    `rewrites` holds the earlier versions of an E2HQA question, oldest first; `checks` the names of the checks passed.
+    `hops` counts the relations to follow, `evidence` the URLs and `support` the sentences that carry them, in the
+    order of the hops; `rewrites` holds the earlier versions of an E2HQA question, oldest first; `checks` the names of
+    the checks passed.
     """
 
     id: str
@@ -62,8 +63,8 @@ class Question:
 class Trajectory:
     """One episode as chat messages (`{"role", "content"}`), exactly in the released WebDancer form.
 
-    `answer` is the gold as released (`[[gold, alias, ...]]`), `tag` the question's kind, `n_calls` the tool calls made,
-    `tokens` prompt plus completion tokens billed, `cost` in US dollars. `stop` is one of `protocol.STOPS`.
+    `answer` is the gold as released (`[[gold, alias, ...]]`), `tag` the question's kind, `n_calls` the tool calls
+    made, `tokens` prompt plus completion tokens billed, `cost` in US dollars. `stop` is one of `protocol.STOPS`.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -156,6 +157,7 @@ def write_jsonl(path: str | Path, records: Iterable[Page | Question | Trajectory
     """Write the records atomically, one JSON object a line; returns how many."""
     count = 0
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
-        for count, record in enumerate(records, 1):
+        for record in records:
             out.write(json.dumps(to_row(record), ensure_ascii=False) + "\n")
+            count += 1
     return count

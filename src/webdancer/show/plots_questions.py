@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from webdancer.checks import REASONS
-from webdancer.core.schema import Question
+from webdancer.core.schema import KINDS, Question
 from webdancer.show import plots
 from webdancer.synthesize import Cell
 
@@ -57,10 +57,15 @@ def guessing(questions: Iterable[Question]) -> pd.DataFrame:
 def questions_figure(data: pd.DataFrame) -> Figure:
     """Bars of the questions by hops, side by side by kind; `data` as `by_cell` makes it."""
     summed = data.groupby(["hops", "kind"], as_index=False)["written"].sum()
+    summed = summed.sort_values("kind", key=lambda kinds: kinds.map(KINDS.index)).sort_values("hops", kind="stable")
     summed["hops"] = summed["hops"].astype(str)
     hops = f"{data['hops'].min()} to {data['hops'].max()} hops"
     title = f"{int(data['written'].sum()):,} questions in {data['kind'].nunique()} kinds, {hops}"
-    return plots.bars(summed, "hops", "written", title=title, xlabel="hops", ylabel="questions", group="kind")
+    fig = plots.bars(summed, "hops", "written", title=title, xlabel="hops", ylabel="questions", group="kind")
+    axis = fig.axes[0]
+    axis.set_ylim(0, 1.25 * max(summed["written"].max(), 1))  # room for the legend above the bars
+    axis.legend(ncols=len(KINDS), loc="upper center", frameon=False)
+    return fig
 
 
 def drops_figure(data: pd.DataFrame, tried: int) -> Figure:

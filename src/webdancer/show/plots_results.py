@@ -29,6 +29,12 @@ def slices(models: Summaries, by: str) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"metric": "slice"})
 
 
+def hardest(data: pd.DataFrame, model: str) -> str:
+    """The slice that a model is worst at, the first of equals; `data` as `slices` makes it."""
+    part = data[data["model"] == model]
+    return str(part.loc[part["value"].idxmin(), "slice"])
+
+
 def _row(model: str, name: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
     """One estimate as a table row."""
     low, high = estimate["ci95"]

@@ -64,7 +64,8 @@ class Frozen:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 row = json.loads(line)
-                records[row.pop("asked")] = Fetched(**row)
+                asked = row.pop("asked")
+                records[asked] = Fetched(**row)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 message = f"{self.path.name}, line {number}: got {line[:60]!r}, wanted a record of Frozen"
                 raise ValueError(message) from error

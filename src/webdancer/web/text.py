@@ -20,11 +20,11 @@ _BLOCK = (
     r"|attention required|enable javascript and cookies|complete the captcha|\bray id\b|pardon our interruption"
 )
 _BLOCKED = re.compile(_BLOCK, re.IGNORECASE)
-_ERROR = re.compile(
-    r"(?:error )?(?:404|403|410|500|502|503)\b.{0,40}|(?:page )?not found|access denied|forbidden"
-    r"|(?:internal )?server error|service unavailable|bad gateway|too many requests",
-    re.IGNORECASE,
+_PHRASE = (
+    r"(?:page |file )?not found|access denied|forbidden|gone|(?:internal )?server error|service unavailable|bad gateway"
+    r"|too many requests"
 )
+_ERROR = re.compile(rf"(?:error\W+)?(?:(?:40[34]|410|429|50[0-4])(?:\W+(?:{_PHRASE}))?|{_PHRASE})", re.IGNORECASE)
 _AMBIGUOUS = re.compile(
     r"\b(?:may|might|can|could)(?: also| commonly)? (?:refer|stand|mean)(?: to| for|\b)", re.IGNORECASE
 )
@@ -208,8 +208,8 @@ def urls_in(text: str) -> tuple[str, ...]:
 def block_reason(title: str, text: str, status: int = 200, link_share: float = 0.0) -> str:
     """Why a page should not be kept; "" for a good page.
 
-    Reasons: "status N" (from 400), "empty", "bot block", "error page", "disambiguation", "link list" (see
-    `LINK_LIST`). A long text that only mentions such words is kept.
+    Reasons: "status N" (from 400), "empty", "link list" (see `LINK_LIST`), "bot block", "error page",
+    "disambiguation". A long text that only mentions such words is kept.
 
     >>> block_reason("Just a moment...", "Checking your browser.")
     'bot block'
@@ -220,6 +220,8 @@ def block_reason(title: str, text: str, status: int = 200, link_share: float = 0
         return f"status {status}"
     if not any(c.isalnum() for c in text):
         return "empty"
+    if link_share >= LINK_LIST:
+        return "link list"
     short = len(text) < SHORT
     if short and (_BLOCKED.search(title) or _BLOCKED.search(text)):
         return "bot block"
@@ -227,4 +229,4 @@ def block_reason(title: str, text: str, status: int = 200, link_share: float = 0
         return "error page"
     if title.lower().endswith("(disambiguation)") or _AMBIGUOUS.search(text[:200].partition("\n")[0]):
         return "disambiguation"
-    return "link list" if link_share >= LINK_LIST else ""
+    return ""

@@ -3,8 +3,8 @@
 Used by 03_distill (teachers), 06_dapo and 07_evaluate (the policy). The observations have the layout of the released
 WebDancer trajectories. A tool never raises inside an episode: whatever goes wrong is an observation that starts with
 "Error: ". Departures from the paper: our search engine is an index of stored pages and says "A search" where theirs
-says "A Google search"; and without a summariser `visit` quotes the sentences nearest to the goal (a rule-based stand-in for
-the paper's Qwen-2.5-72B).
+says "A Google search"; and without a summariser `visit` quotes the sentences nearest to the goal (a rule-based
+stand-in for the paper's Qwen-2.5-72B).
 """
 
 import asyncio

@@ -1,0 +1,111 @@
+"""Tables and figures of 05_sft: tokens on screen, how long episodes are, the loss curve of a run in two phases.
+
+In: a tokenizer, `sft.Example` records, the logs of `sft.train`. Out: strings, pandas data frames, and matplotlib
+figures drawn from them. Ours; the paper shows none.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from webdancer.show.plots import COLOURS, figure
+
+READING, SFT = "reading", "sft"  # the phases of a run; a policy that was pre-trained needs only the second
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """What each token adds to the text: joined they are `decode(ids)`, so that spaces between words stay visible.
+
+    Decoding tokens one by one would lose every space that stands between two words. A character of several bytes
+    appears with the token of its last byte.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer. `ids`: a few hundred at most, for the time grows with their square.
+    """
+    texts, said = [], ""
+    for end in range(1, len(ids) + 1):
+        whole = tokenizer.decode(ids[:end])
+        grown = whole if end == len(ids) else whole.rstrip("\ufffd")
+        texts.append(grown[len(said) :])
+        said = grown if len(grown) > len(said) else said
+    return texts
+
+
+def lengths(examples: Sequence[Any]) -> pd.DataFrame:
+    """One row a number of hops: episodes, mean tokens of context (read) and mean trained tokens (written).
+
+    Args:
+        examples: `sft.Example` records.
+    """
+    rows = [(e.hops, len(e.ids) - sum(e.mask), sum(e.mask)) for e in examples]
+    data = pd.DataFrame(rows, columns=["hops", "context", "trained"])
+    means = data.groupby("hops").agg(
+        episodes=("trained", "size"), context=("context", "mean"), trained=("trained", "mean")
+    )
+    return means.reset_index()
+
+
+def lengths_figure(data: pd.DataFrame) -> Figure:
+    """Stacked bars of context and trained tokens by hops; `data` as `lengths` makes it."""
+    fig, (axis,) = figure()
+    names = data["hops"].astype(str)
+    below = np.zeros(len(data))
+    parts = {"context": (COLOURS[-1], "read: no loss"), "trained": (COLOURS[0], "written: trained")}
+    for column, (colour, label) in parts.items():
+        axis.bar(names, data[column], bottom=below, color=colour, label=label, width=0.7)
+        below += data[column].to_numpy()
+    written = (data["episodes"] * data["trained"]).sum()
+    share = written / max(written + (data["episodes"] * data["context"]).sum(), 1)
+    axis.set(
+        title=f"The loss acts on {share:.0%} of the tokens",
+        xlabel="hops of the question",
+        ylabel="tokens an episode (mean)",
+    )
+    axis.legend(frameon=False)
+    return fig
+
+
+def joined(reading: pd.DataFrame | None, taught: pd.DataFrame) -> pd.DataFrame:
+    """The logs of both phases as one: a column `phase` in front, steps and seconds counted on.
+
+    Args:
+        reading: log of the training on every token, None or empty if there was none. `taught`: log of SFT.
+    """
+    if reading is None or reading.empty:
+        return taught.assign(phase=SFT)[["phase", *taught.columns]]
+    later = taught.assign(
+        step=taught["step"] + len(reading), seconds=taught["seconds"] + reading["seconds"].iloc[-1], phase=SFT
+    )
+    log = pd.concat([reading.assign(phase=READING), later], ignore_index=True)
+    return log[["phase", *taught.columns]]
+
+
+def loss_figure(log: pd.DataFrame, title: str, smooth: int = 20) -> Figure:
+    """The loss over the steps on a log axis: raw values thin, the running mean of each phase thick.
+
+    The steps of reading are shaded: there the loss counts every token, afterwards the assistant's only, so the two
+    lines do not measure the same. Squares, which do, are the loss on trajectories set aside.
+
+    Args:
+        log: as `joined` makes it; the squares are drawn from a column `aside`, if there is one.
+        smooth: steps in the running mean.
+    """
+    fig, (axis,) = figure(width=8.0, height=4.0)
+    axis.plot(log["step"], log["loss"], color=COLOURS[0], alpha=0.3, linewidth=1.0)
+    names = {READING: ("--", "training, every token"), SFT: ("-", "training, assistant's tokens")}
+    for phase, part in log.groupby("phase", sort=False):
+        dashes, label = names[phase]
+        mean = part["loss"].rolling(max(1, min(smooth, len(part) // 5)), min_periods=1).mean()
+        axis.plot(part["step"], mean, color=COLOURS[0], linestyle=dashes, linewidth=2.0, label=label)
+        if phase == READING:
+            axis.axvspan(0, len(part), color=COLOURS[1], alpha=0.15, linewidth=0, label="learning to read")
+    if "aside" in log and log["aside"].notna().any():
+        seen = log.dropna(subset="aside")
+        axis.plot(seen["step"], seen["aside"], "s", color=COLOURS[5], label="set aside, assistant's tokens")
+    axis.set_yscale("log")
+    axis.set(title=title, xlabel="step", ylabel="loss (nats a token)", xlim=(0, len(log)))
+    axis.legend(frameon=False, fontsize=8, loc="lower left")
+    return fig

@@ -1,0 +1,94 @@
+"""Tables and figures of 05_sft: the numbers by hand, and that the drawing says what it shows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webdancer import sft
+from webdancer.agent import tokens
+from webdancer.show import plots_sft as p
+
+EXAMPLES = [
+    sft.Example((1, 2, 3, 4), (False, False, False, True), 1),
+    sft.Example((1, 2), (False, True), 1),
+    sft.Example((1, 2, 3), (False, True, True), 3),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokens.train_tokenizer(["Tal Veron was born in Orlen Ford."] * 3, 300)
+
+
+def test_token_texts_keep_the_space_between_words(tokenizer):
+    ids = tokens.encode(tokenizer, "Tal Veron was")
+    assert p.token_texts(tokenizer, ids) == ["Tal", " Veron", " was"]
+    assert p.token_texts(tokenizer, []) == []
+
+
+@given(st.text(max_size=12))
+@settings(deadline=None, max_examples=50)
+def test_token_texts_joined_are_the_text(text):
+    tokenizer = tokens.train_tokenizer(["Tal Veron"], 300)
+    ids = tokens.encode(tokenizer, text)
+    texts = p.token_texts(tokenizer, ids)
+    assert len(texts) == len(ids) and "".join(texts) == tokenizer.decode(ids)
+
+
+def test_lengths_by_hand():
+    found = p.lengths(EXAMPLES)
+    assert found.to_dict("list") == {"hops": [1, 3], "episodes": [2, 1], "context": [2.0, 1.0], "trained": [1.0, 2.0]}
+
+
+def test_lengths_figure_stacks_and_states_the_share():
+    fig = p.lengths_figure(p.lengths(EXAMPLES))
+    axis = fig.axes[0]
+    assert axis.get_title() == "The loss acts on 44% of the tokens"  # 4 of 9
+    assert [[bar.get_height() for bar in part] for part in axis.containers] == [[2.0, 1.0], [1.0, 2.0]]
+
+
+def log(steps, first, last, seconds):
+    loss = np.linspace(first, last, steps)
+    return pd.DataFrame({"step": range(steps), "loss": loss, "seconds": np.linspace(0, seconds, steps)})
+
+
+def test_joined_counts_steps_and_seconds_on():
+    both = p.joined(log(2, 7.0, 5.0, 3.0), log(3, 2.0, 1.0, 4.0))
+    assert list(both.columns) == ["phase", "step", "loss", "seconds"]
+    assert both["phase"].tolist() == ["reading"] * 2 + ["sft"] * 3
+    assert both["step"].tolist() == [0, 1, 2, 3, 4]
+    assert both["seconds"].tolist() == [0.0, 3.0, 3.0, 5.0, 7.0]
+    assert both["loss"].tolist() == [7.0, 5.0, 2.0, 1.5, 1.0]
+
+
+@pytest.mark.parametrize("reading", [None, pd.DataFrame()])
+def test_joined_without_reading_is_the_sft_log(reading):
+    alone = p.joined(reading, log(3, 2.0, 1.0, 4.0))
+    assert alone["phase"].tolist() == ["sft"] * 3 and alone["step"].tolist() == [0, 1, 2]
+
+
+def test_loss_figure_shades_the_reading_and_starts_the_mean_anew():
+    run = p.joined(log(12, 7.0, 4.0, 1.0), log(28, 1.0, 0.1, 1.0))
+    fig = p.loss_figure(run.assign(aside=[None] * 19 + [3.0] + [None] * 19 + [0.2]), "It falls")
+    axis = fig.axes[0]
+    assert axis.get_yscale() == "log" and axis.get_title() and axis.get_xlabel() and axis.get_ylabel()
+    assert len(axis.patches) == 1
+    labels = [t.get_text() for t in axis.get_legend().get_texts()]
+    assert labels == [
+        "training, every token",
+        "learning to read",
+        "training, assistant's tokens",
+        "set aside, assistant's tokens",
+    ]
+    mean = axis.lines[2]
+    assert mean.get_xdata()[0] == 12 and mean.get_ydata()[0] == pytest.approx(1.0)
+    assert axis.lines[3].get_xdata().tolist() == [19, 39]
+
+
+def test_loss_figure_of_a_plain_run_has_no_marks():
+    fig = p.loss_figure(p.joined(None, log(3, 7.0, 6.0, 1.0)), "Three steps")
+    axis = fig.axes[0]
+    assert not axis.patches
+    assert [t.get_text() for t in axis.get_legend().get_texts()] == ["training, assistant's tokens"]
