@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webdancer import sft
-from webdancer.agent import tokens
+from webdancer.agent import optim, policy, tokens
+from webdancer.agent.rollout import Episode
+from webdancer.core.schema import Question, Trajectory
+from webdancer.show import lessons
 from webdancer.show import plots_sft as p
 
 EXAMPLES = [
@@ -35,6 +38,46 @@ def test_token_texts_joined_are_the_text(text):
     ids = tokens.encode(tokenizer, text)
     texts = p.token_texts(tokenizer, ids)
     assert len(texts) == len(ids) and "".join(texts) == tokenizer.decode(ids)
+
+
+def test_exact_turns_counts_what_the_tokenizer_loses(tokenizer):
+    said = ["<think>\nTal\n</think>\n<answer>\nTal\n</answer>", "Zoë  said 日本\n"]
+    turns = [
+        message for s in said for message in ({"role": "user", "content": "?"}, {"role": "assistant", "content": s})
+    ]
+    chat = Trajectory(tuple(turns), (("Tal",),))
+    assert p.exact_turns(tokenizer, [chat, chat]) == (4, 4)
+
+    class Lossy:
+        """Decodes in lower case; all else is the tokenizer's."""
+
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def decode(self, ids):
+            return tokenizer.decode(ids).lower()
+
+    assert p.exact_turns(Lossy(), [chat]) == (0, 2)
+
+
+def test_token_costs_of_an_untrained_model_add_up_to_its_loss(tokenizer):
+    tiny = policy.build_tiny(tokenizer, hidden=24, layers=1, heads=2, feed_forward=32)
+    example = sft.Example((5, 6, 7, 8), (True, False, True, True), 1)
+    costs = p.token_costs(tiny, example)
+    assert costs[:2] == [0.0, 0.0]  # nothing stands before the first token; the second was read
+    assert sum(costs) / 2 == pytest.approx(sft.evaluate_loss(tiny, [example]), rel=1e-5)
+
+
+def test_tries_table_by_hand():
+    def episode(prediction, stop, form):
+        return Episode("q", 0, [], [], [], [], prediction=prediction, stop=stop, format_ok=form)
+
+    questions = [Question("q", "Who?", "Tal Veron", "multihop", 1)] * 2
+    runs = {
+        "old": [episode("", "cut", False), episode("Ada Lund", "answer", True)],
+        "new": [episode("Tal Veron", "answer", True), episode("tal veron", "answer", True)],
+    }
+    assert p.tries_table(runs, questions).values.tolist() == [["old", 2, 1, 0, 1], ["new", 2, 2, 2, 2]]
 
 
 def test_lengths_by_hand():
@@ -92,3 +135,13 @@ def test_loss_figure_of_a_plain_run_has_no_marks():
     axis = fig.axes[0]
     assert not axis.patches
     assert [t.get_text() for t in axis.get_legend().get_texts()] == ["training, assistant's tokens"]
+
+
+def test_the_exercises_of_the_notebook_accept_a_right_solution():
+    def masked(logp, mask):
+        return -sum(a * m for a, m in zip(logp, mask, strict=True)) / sum(mask)
+
+    cases = [(([-1.0, -2.0, -3.0, -4.0], [0, 1, 1, 0]), 2.5), (([-0.5, -9.0], [1, 0]), 0.5)]
+    assert lessons.check(masked, cases)
+    rates = [(0, 100, 10, 0.6), (9, 100, 10, 0.6), (60, 100, 10, 0.6), (80, 100, 10, 0.6)]
+    assert lessons.check(optim.schedule, list(zip(rates, [0.1, 1.0, 1.0, 0.5], strict=True)))

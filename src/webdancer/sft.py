@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from webdancer.agent import optim, tokens
 from webdancer.agent.policy import Policy, trained_logits
@@ -136,7 +136,7 @@ class Recipe:
     micro_tokens: int = 0
     optimizer: str = "muon"
     lr: float = 4.0e-3
-    lr_rest: float = 3.0e-3
+    lr_rest: float = 2.0e-2
     weight_decay: float = 0.1
     warmup: int = 50
     flat: float = 0.6
@@ -222,12 +222,12 @@ def next_parts(batch: list[Example], size: int) -> Iterator[list[Example]]:
 
 
 def evaluate_loss(policy: Policy, examples: Sequence[Example], batch_tokens: int = 4096) -> float:
-    """Cross-entropy in nats a trained token over `examples`."""
+    """Cross-entropy in nats a trained token over `examples`; NaN when there is none."""
     device = next(policy.model.parameters()).device
     total, count = 0.0, 0
     policy.model.eval()
     with torch.inference_mode():
-        for part in next_parts(sorted(examples, key=lambda e: len(e.ids)), batch_tokens):
+        for part in next_parts(sorted(examples, key=lambda e: len(e.ids)), batch_tokens) if examples else ():
             loss, n = loss_sum(policy.model, *collate(part, policy.tokenizer.pad_token_id, device))
             total, count = total + loss.item(), count + n
-    return total / max(1, count)
+    return total / count if count else math.nan

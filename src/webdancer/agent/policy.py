@@ -5,7 +5,6 @@ paper trained, made small): grouped heads, QK-norm, RoPE, tied embeddings. Depar
 model has 7 billion parameters, ours about half a million, so that two CPU cores can train it from nothing.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,8 +129,6 @@ def save(policy: Policy, folder: str | Path) -> Path:
     with atomic_path(folder) as temporary:
         policy.model.save_pretrained(temporary)
         policy.tokenizer.save_pretrained(temporary)
-        if folder.is_dir():
-            shutil.rmtree(folder)
     return folder
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from webdancer.agent import judge, tokens
 from webdancer.agent.cache import SlotCache

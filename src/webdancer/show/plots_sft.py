@@ -1,16 +1,22 @@
-"""Tables and figures of 05_sft: tokens on screen, how long episodes are, the loss curve of a run in two phases.
+"""Tables and figures of 05_sft: tokens on screen, checks of the mask, the loss curve of a run in two phases, tries.
 
-In: a tokenizer, `sft.Example` records, the logs of `sft.train`. Out: strings, pandas data frames, and matplotlib
-figures drawn from them. Ours; the paper shows none.
+In: a policy and its tokenizer, trajectories, `sft.Example` records, the logs of `sft.train`, episodes. Out: strings,
+numbers, pandas data frames, and matplotlib figures drawn from them. Ours; the paper shows none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
+from webdancer.agent import judge, tokens
+from webdancer.agent.policy import Policy, trained_logits
+from webdancer.agent.rollout import Episode
+from webdancer.core.protocol import turns_of
+from webdancer.core.schema import Question, Trajectory
 from webdancer.show.plots import COLOURS, figure
 
 READING, SFT = "reading", "sft"  # the phases of a run; a policy that was pre-trained needs only the second
@@ -32,6 +38,44 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
         texts.append(grown[len(said) :])
         said = grown if len(grown) > len(said) else said
     return texts
+
+
+def exact_turns(tokenizer: Any, trajectories: Sequence[Trajectory]) -> tuple[int, int]:
+    """In how many assistant turns the tokens under the mask, decoded, are the turn to the letter; and of how many."""
+    exact = turns = 0
+    for trajectory in trajectories:
+        done = tokens.render(tokenizer, trajectory.messages)
+        said = turns_of(trajectory.messages)
+        got = [tokenizer.decode(done.ids[a:b]).removesuffix(tokenizer.eos_token) for a, b in done.spans]
+        exact += sum(g == s for g, s in zip(got, said, strict=True))
+        turns += len(said)
+    return exact, turns
+
+
+def token_costs(policy: Policy, example: Any) -> list[float]:
+    """The loss of each token of an `sft.Example` in nats, 0.0 where the mask says that it does not count."""
+    device = next(policy.model.parameters()).device
+    ids, mask = (torch.tensor([part], device=device) for part in (example.ids, example.mask))
+    with torch.inference_mode():
+        logits, targets = trained_logits(policy.model, ids, mask)
+        losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none").tolist()
+    rest = iter(losses)
+    return [next(rest) if trained and at else 0.0 for at, trained in enumerate(example.mask)]
+
+
+def tries_table(runs: Mapping[str, Sequence[Episode]], questions: Sequence[Question]) -> pd.DataFrame:
+    """One row a policy: tries, and how many of them were answered, right by rule (`judge.match`) and in form.
+
+    Args:
+        runs: policy name to its episodes, one a question in the order of `questions`.
+    """
+    rows = []
+    for name, episodes in runs.items():
+        pairs = zip(episodes, questions, strict=True)
+        right = sum(judge.match(e.prediction, q.answer) for e, q in pairs)
+        answered = sum(e.stop == "answer" for e in episodes)
+        rows.append((name, len(episodes), answered, right, sum(e.format_ok for e in episodes)))
+    return pd.DataFrame(rows, columns=["policy", "tries", "answered", "right", "form_ok"])
 
 
 def lengths(examples: Sequence[Any]) -> pd.DataFrame:
@@ -106,6 +150,11 @@ def loss_figure(log: pd.DataFrame, title: str, smooth: int = 20) -> Figure:
         seen = log.dropna(subset="aside")
         axis.plot(seen["step"], seen["aside"], "s", color=COLOURS[5], label="set aside, assistant's tokens")
     axis.set_yscale("log")
+    low, high = axis.get_ylim()
+    marks = [digit * 10.0**power for power in range(-5, 3) for digit in (1, 2, 5)]
+    marks = [mark for mark in marks if low <= mark <= high]
+    axis.set_yticks(marks, [f"{mark:g}" for mark in marks])  # 0.2, not 2 x 10^-1
+    axis.minorticks_off()
     axis.set(title=title, xlabel="step", ylabel="loss (nats a token)", xlim=(0, len(log)))
     axis.legend(frameon=False, fontsize=8, loc="lower left")
     return fig
