@@ -1,6 +1,7 @@
 """Stage 06, the loop: reinforcement learning of the tiny agent with DAPO, on questions that SFT left over.
 
-In: a policy, questions of the split `rl`, the tools over `pages_train`. Out: the trained policy and one log row a step.
+In: a policy, questions of the split `rl`, the tools over `pages_rl` and `pages_train`. Out: the trained policy and one
+log row a step.
 Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`.
 
 One step: sample G rollouts of each question; keep the live groups and refill the dead ones (dynamic sampling); turn
@@ -14,6 +15,8 @@ Departures from the papers (DAPO arXiv 2503.14476, WebDancer arXiv 2505.22648), 
    (overlong filtering; the WebDancer team's later advice about truncated negatives). No soft overlong punishment.
 4. Sizes are those of a tiny policy on two cores: G = 8, 12 groups, 2 updates, lr 2e-4 (paper: 16, 512, 16, 1e-6).
 5. The best checkpoint is chosen on rl questions set aside (`dev`), never on evaluation questions.
+6. The rl questions may come from a web of their own, whose names SFT never met. On the web it was taught on, a tiny
+   policy is rewarded for names known by heart: practice went up and the held-out web did not follow.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Write questions from crawled pages, check them, and part them into sft, rl and eval: the stage of 02_synthesize.
 
-In: `pages_train`, `pages_heldout`, an author (any LLM). Out: `questions`. CRAWLQA (kinds count, multihop,
+In: `pages_train`, `pages_rl`, `pages_heldout`, an author (any LLM). Out: `questions`. CRAWLQA (kinds count, multihop,
 intersection) is in `crawlqa`, E2HQA in `e2hqa`, the checks are in `checks`. This module decides how many of which and
 keeps the books.
 

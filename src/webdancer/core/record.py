@@ -24,6 +24,7 @@ from webdancer.core import fingerprint, machine
 # Which notebook writes an artifact; for the message when one is missing.
 WRITERS = {
     "pages_train.jsonl": "01_crawl",
+    "pages_rl.jsonl": "01_crawl",
     "pages_heldout.jsonl": "01_crawl",
     "questions.jsonl": "02_synthesize",
     "trajectories.jsonl": "03_distill",
