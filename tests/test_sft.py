@@ -1,6 +1,7 @@
 """SFT: the mask decides what is learned, batches are exact, loss falls, nothing is lost in silence."""
 
 import math
+import random
 
 import pytest
 import torch
@@ -118,6 +119,24 @@ def test_reading_puts_the_loss_on_every_token(data, tiny):
     read = sft.everything(examples)
     assert all(all(e.mask) for e in read)
     assert [e.ids for e in read] == [e.ids for e in examples]
+
+
+def test_names_change_places_everywhere_alike_and_other_words_stay(data, tiny):
+    examples, _ = sft.prepare(data, tiny.tokenizer, prompt_style="keep")
+    titles = "Tal Veron|Kor Hask|Orlen Ford".split("|") * 50  # 150 titles: a name in 50 of them is not rare
+    assert sft.name_groups(tiny.tokenizer, examples, titles) == []
+    titles += [f"Other{n} Thing{n}" for n in range(2500)]
+    groups = sft.name_groups(tiny.tokenizer, [], titles)
+    words = [{tiny.tokenizer.convert_ids_to_tokens(i)[1:] for i in group} for group in groups]
+    assert sorted(map(sorted, words)) == [["Ford", "Hask", "Veron"], ["Kor", "Orlen", "Tal"]]
+    again = sft.renamed(examples, groups, random.Random(1))
+    inside = {i for group in groups for i in group}
+    for old, new in zip(examples, again, strict=True):
+        swap = dict(zip(old.ids, new.ids, strict=True))
+        assert tuple(swap[i] for i in old.ids) == new.ids and len(set(swap.values())) == len(swap)
+        assert all(swap[i] == i for i in swap if i not in inside)
+        assert new.mask == old.mask
+    assert again != examples
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_named(data, tiny):
