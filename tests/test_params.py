@@ -119,6 +119,6 @@ def test_a_scalar_passes_only_for_its_own_type(value):
     for kind in (bool, int, float, str):
         fits = type(value) is kind or (kind is float and type(value) is int)
         try:
-            assert params._scalar("x", value, kind, "here") == value and fits
+            assert params._scalar("x", value, kind, "here") == kind(value) and fits
         except params.ParameterError:
             assert not fits

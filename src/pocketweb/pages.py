@@ -21,6 +21,7 @@ ARXIV, GITHUB = "http://arxiv.pocket.test", "http://github.pocket.test"
 DISALLOWED = "/drafts/"  # what robots.txt of the plain site forbids; some noise pages lie there
 KINDS = ("entity", "noise", "block", "disambiguation", "redirect", "dead")
 LEAD_IN_SHARE = 0.25
+NOVEL_SHARE = 0.1  # share of the facts of a novel world that are told in the wording no other world uses
 EXTRA_LINKS = 0.15  # share of wiki and www pages with a link to a page about nothing, a bot check or nowhere
 
 FILLERS = (
@@ -202,7 +203,9 @@ def _entity_doc(world: World, entity: Entity, urls: list[str], spare: list[tuple
         objects = world.objects(entity, relation)
         if not objects:
             continue
-        wording = rng.randrange(NOVEL + 1 if world.novel else NOVEL)
+        wording = rng.randrange(NOVEL)
+        if world.novel and rng.random() < NOVEL_SHARE:
+            wording = NOVEL
         lead_in = rng.choice(LEAD_INS) if not relation.many and rng.random() < LEAD_IN_SHARE else ""
         sentences.append(tell(relation, wording, entity.title, enumerate_names(objects), lead_in))
         if relation.object in TYPES:
