@@ -86,15 +86,16 @@ def lift(found: dict[str, dict[str, Any]]) -> str:
 
 
 def parts(root: Path, found: dict[str, dict[str, Any]]) -> str:
-    """Pass@1 by kind of question and by hops, a column a model."""
+    """Pass@1 by kind of question and by hops, a column a model; n is that of the model with most questions."""
     if "07_evaluate" not in found:
         return NOT_RUN
     models = {k: v for k, v in found["07_evaluate"]["metrics"]["models"].items() if k in MODELS}
     rows = [["questions", "n", *(MODELS[name] for name in models)]]
     for part, label in (("by_kind", "{}"), ("by_hops", "{} hops")):
-        for key, first in next(iter(models.values()))[part].items():
+        for key in sorted({key for m in models.values() for key in m[part]}):
             cells = [f"{100 * m[part][key]['value']:.0f} %" if key in m[part] else "-" for m in models.values()]
-            rows.append([label.format(key), str(first["n"]), *cells])
+            most = max(m[part][key]["n"] for m in models.values() if key in m[part])
+            rows.append([label.format(key), str(most), *cells])
     return table(rows)
 
 
