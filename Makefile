@@ -38,7 +38,7 @@ lab: setup
 
 bench: setup
 	$(BIN)/python -m pip install -q torch==2.13.0 -c constraints.txt -e '.[dev,bench]'
-	$(BIN)/python -m pytest tests/benchmarks
+	$(BIN)/python -m pytest -o python_files='bench_*.py' tests/benchmarks
 
 tables: setup
 	$(BIN)/python -m webdancer.tables

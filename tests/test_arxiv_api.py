@@ -152,3 +152,13 @@ def test_client_reports_a_bad_identifier(net: serve.Net) -> None:
     once.num_retries = 0
     with pytest.raises(arxiv.HTTPError, match="400"):
         list(once.results(arxiv.Search(id_list=["banana"])))
+
+
+def test_papers_as_pdf_some_withdrawn_some_broken() -> None:
+    papers = [Paper(f"4301.{k:05d}v1", "Tidal Lattices", "Tides rise.", ("Tal Veron",)) for k in range(200)]
+    files = [Arxiv(papers, SITE).pdf(p.id) for p in papers]
+    good = [data for data in files if data and data.endswith(b"%%EOF\n")]
+    assert all(data.startswith(b"%PDF-1.4\n") for data in files if data)
+    assert 2 <= files.count(None) <= 30 and len(good) >= 150
+    assert files.count(None) + len(good) < 200  # some break off
+    assert ARXIV.pdf("4301.99999v1") is None

@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from webdancer.agent import policy, tokens
-from webdancer.agent.cache import SlotCache
+from webdancer.agent.cache import SlotCache, attend, attending
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    tokenizer = tokens.train_tokenizer(["a b c d e f"] * 3, 300)
+    tokenizer = tokens.train_tokenizer(["a b c d e f"] * 3, 600)
     return policy.build_tiny(tokenizer, hidden=12, layers=2, heads=2, feed_forward=16, seed=3)
 
 
@@ -58,3 +59,24 @@ def test_the_mask_shows_each_query_its_own_past():
     assert positions.tolist() == [[2, 3], [0, 1]]
     assert mask[0, 0].int().tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
     assert mask[1, 0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0]]
+
+
+def test_rows_looked_at_a_few_at_a_time_give_what_all_at_once_gives(tiny):
+    lengths = [3, 40, 7, 1, 22, 9, 30, 2, 5, 50, 6]  # more rows than one chunk; the longest is in the second
+    torch.manual_seed(0)
+    together = SlotCache(tiny.model.config, len(lengths), 64, torch.float32, torch.device("cpu"))
+    positions, mask = together.aim(list(range(len(lengths))), lengths, 1)
+    assert mask.spans == [41, 51] and together.span == 51
+    q, k, v = (torch.randn(len(lengths), 2, n, 16) for n in (1, 51, 51))
+    layer = tiny.model.base_model.layers[0].self_attn
+    layer.num_key_value_groups = 1
+    plain = sdpa_attention_forward(layer, q, k, v, mask)[0]
+    assert torch.allclose(attend(layer, q, k, v, mask)[0], plain, atol=1e-6)
+
+
+def test_the_models_own_attention_comes_back_also_after_an_error(tiny):
+    before = tiny.model.config._attn_implementation
+    with pytest.raises(RuntimeError, match="stop"), attending(tiny.model.config):
+        assert tiny.model.config._attn_implementation == ("slots" if before == "sdpa" else before)
+        raise RuntimeError("stop")
+    assert tiny.model.config._attn_implementation == before

@@ -10,6 +10,7 @@ import pytest
 from pocketweb import pages, serve, world
 from webdancer import crawl
 from webdancer.core.schema import Page, read_jsonl, text_hash, write_jsonl
+from webdancer.web.store import Store
 
 PLAN = crawl.Plan(
     wiki_api="http://wiki.pocket.test/w/api.php",
@@ -90,9 +91,36 @@ def test_pages_of_the_other_web_are_dropped(got):
             crawl.gather(small, net.hosts, exclude=got.pages, progress=False)
 
 
+def test_plain_sites_are_kept_on_disk_for_the_next_time(tmp_path):
+    plan = crawl.Plan(web_roots=("http://www.pocket.test/",))
+    with serve.start([1], pages=200, endpoint=False) as net:
+        first = crawl.gather(plan, net.hosts, day="2026-01-02", progress=False, store=tmp_path / "web.sqlite")
+        asked = len(net.log)
+        again = crawl.gather(plan, net.hosts, day="2026-01-03", progress=False, store=tmp_path / "web.sqlite")
+        assert again == first and len(net.log) == asked  # complete: read from the file
+        few = dataclasses.replace(plan, limit=3, parsers=1)
+        assert len(crawl.gather(few, net.hosts, progress=False, store=tmp_path / "web.sqlite").pages) == 3
+        assert {path for _, path in net.log[asked:]} == {"/robots.txt"}  # another plan, the same pages
+        net.log.clear()
+        crawl.gather(plan, net.hosts, day="2026-01-03", progress=False, store=tmp_path / "web.sqlite", refresh=True)
+        assert len(net.log) == asked
+    with Store(tmp_path / "web.sqlite") as store:
+        assert [p.url for p in crawl.stored_pages(store)] == [p.url for p in first.pages]
+
+
+def test_a_crawl_of_other_peoples_sites_needs_a_contact():
+    with pytest.raises(ValueError, match="en.wikipedia.org/w/api.php, wanted .* set the parameter `contact`"):
+        crawl.gather(crawl.Plan(wiki_roots=("Tea",)), progress=False)
+    plan = dataclasses.replace(PLAN, web_roots=("https://example.org/",))
+    with pytest.raises(ValueError, match="contact='' for https://example.org/"):
+        crawl.gather(
+            plan, {f"{h}.pocket.test": "http://127.0.0.1:9" for h in ("wiki", "arxiv", "github")}, progress=False
+        )
+
+
 def test_nothing_found_says_why():
     with pytest.raises(ValueError, match=r"got no page worth keeping \(dropped: .*check the roots of the plan"):
-        crawl.gather(crawl.Plan(web_roots=("http://127.0.0.1:9/",)), progress=False)
+        crawl.gather(crawl.Plan(web_roots=("http://127.0.0.1:9/",), contact="a@b.test"), progress=False)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +130,7 @@ def test_nothing_found_says_why():
         ({"web_roots": ("www.pocket.test",)}, "web_roots: got 'www.pocket.test', wanted absolute"),
         ({"wiki_roots": ("A",), "limit": 0}, "limit=0.*wanted limit and threads from 1"),
         ({"wiki_roots": ("A",), "depth": -1}, "depth=-1"),
+        ({"wiki_roots": ("A",), "breadth": -1}, "breadth, parsers, wanted numbers from 0"),
     ],
 )
 def test_bad_plans(options, says):
@@ -122,54 +151,10 @@ def test_plans_from_parameters():
     assert (heldout.wiki_roots, heldout.arxiv_query) == (("B",), "q")
 
 
-A, B, C = (f"http://a.test/{x}" for x in "abc")
-SMALL = [
-    Page(A, "Kestin", "Kestin holds the Velmar Regatta, and velmar-parser.", (B,), "wikipedia"),
-    Page(B, "Velmar Regatta", "A race.", (A, "http://a.test/none"), "web"),
-    Page(C, "velmar-parser", "Code.", (), "github"),
-]
-
-
-def test_mentions_of_full_titles_become_links():
-    first, *others = crawl.mention_links(SMALL)
-    assert first.links == (B, C) and others == SMALL[1:]
-    twice = [*SMALL, Page("http://a.test/d", "Velmar Regatta", "Another.", (), "web")]
-    assert crawl.mention_links(twice)[0].links == (
-        B,
-        C,
-    )  # the link it had, and no new one to a name that two pages bear
-    assert crawl.mention_links([SMALL[0]]) == [SMALL[0]]
-    inside = Page(A, "K", "The Velmar Regattas were held.", (), "wikipedia")
-    assert crawl.mention_links([inside, *SMALL[1:]])[0].links == ()
-
-
-def test_counts_by_hand():
-    assert crawl.link_table(SMALL) == [(A, B), (B, A)]
-    table = crawl.page_table(SMALL)
-    assert table["links_in"].tolist() == [1, 1, 0] and table["inside"].tolist() == [1, 1, 0]
-    counts = crawl.metrics(crawl.Crawl(tuple(SMALL), (crawl.Dropped("http://a.test/x", "web", "empty"),)))
-    assert counts["links"] == 3 and counts["links_between_stored_pages"] == 2 and counts["links_across_sources"] == 2
-    assert counts["pages_without_links_in"] == 1 and counts["dropped_by_reason"] == {"empty": 1}
-    assert crawl.coverage(SMALL, [A, "http://a.test/x"]) == 0.5 and crawl.coverage(SMALL, []) == 1.0
-
-
-def test_drops_most_frequent_first():
-    drops = tuple(crawl.Dropped(str(i), "web", reason) for i, reason in enumerate(["b", "a", "b", "c"]))
-    assert crawl.drop_table([crawl.Crawl((), drops)]).values.tolist() == [["b", 2], ["a", 1], ["c", 1]]
-
-
-def test_a_neighbourhood():
-    edges, groups = crawl.neighbourhood(SMALL, A)
-    assert edges == [(A, B), (B, A)] and groups == {A: "wikipedia", B: "web"}
-    assert crawl.neighbourhood(SMALL, A, most=1) == ([], {A: "wikipedia"})
-    with pytest.raises(ValueError, match="wanted the URL of a stored page"):
-        crawl.neighbourhood(SMALL, "http://a.test/none")
-
-
 @pytest.fixture(scope="module")
 def real():
-    path = Path(__file__).parent / "benchmarks" / "real_crawl.py"
-    spec = importlib.util.spec_from_file_location("real_crawl", path)
+    path = Path(__file__).parent / "benchmarks" / "bench_real_crawl.py"
+    spec = importlib.util.spec_from_file_location("bench_real_crawl", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -177,7 +162,8 @@ def real():
 
 def test_a_real_site_the_documentation_that_pydoc_serves(real):
     got, _ = real.crawl_pydoc(12)
-    assert len(got.pages) >= 11 and all(p.title.startswith("Pydoc: ") and len(p.text) > 200 for p in got.pages)
+    assert len(got.pages) >= 11 and all(p.title.startswith("Pydoc: ") for p in got.pages)
+    assert sum(len(p.text) > 200 for p in got.pages) >= 11
     assert all(p.url.startswith("http://pydoc.test/") and p.robots == "allowed" for p in got.pages)
     assert crawl.metrics(got)["links_between_stored_pages"] > 10
 

@@ -1,15 +1,10 @@
 """The four ways into a web, through the real clients, against the pocket web: order, limits, faults, bad pages."""
 
-import random
-import time
-
 import pytest
 
 from pocketweb import serve, world
 from webdancer import crawl_sources as sources
-from webdancer.crawl_sources import Found, breadth_first
 from webdancer.web.fetch import Fetched, Fetcher
-from webdancer.web.text import Cleaned
 
 API = "http://wiki.pocket.test/w/api.php"
 
@@ -29,28 +24,6 @@ def faulty():
 
 def wiki(net, roots=("Main Page",), limit=1000, depth=9, threads=4):
     return list(sources.wikipedia(API, roots, net.hosts, limit, depth, threads, 0.0))
-
-
-GRAPH = {"a": "bc", "b": "cd", "c": "ae", "d": "", "e": "f", "f": ""}
-
-
-def walk(**options):
-    def look(name):
-        time.sleep(random.random() / 500)  # whoever comes back first
-        return Found(name, "web", Cleaned(name, name), "bad" if name == "b" else ""), list(GRAPH[name])
-
-    return [found.url for found in breadth_first(["a"], look, **{"limit": 99, "depth": 9, "threads": 4} | options)]
-
-
-def test_breadth_first_in_the_order_of_discovery_whoever_answers_first():
-    assert walk() == list("abcdef") and all(walk() == list("abcdef") for _ in range(5))
-
-
-def test_depth_counts_links_and_the_limit_counts_good_pages():
-    assert walk(depth=0) == ["a"]
-    assert walk(depth=1) == ["a", "b", "c"]
-    assert walk(limit=1) == ["a"]
-    assert walk(limit=3) == ["a", "b", "c", "d"]  # b is bad
 
 
 def test_wikipedia_api_walks_the_wiki_with_two_requests_a_page(net):
@@ -167,9 +140,3 @@ def test_a_sitemap_of_sitemaps_that_names_itself_comes_to_an_end():
     found = sources.sitemap(maps, "http://a.test/index.xml")
     assert set(found) == {"http://a.test/x?a=1&b=2"} and maps.asked <= sources.MAX_SITEMAPS
     assert sources.sitemap(maps, "http://a.test/none.xml") == []
-
-
-def test_reach():
-    hosts = {"a.test": "http://127.0.0.1:8000/a/"}
-    assert sources.reach("http://a.test/api?x", hosts) == "http://127.0.0.1:8000/a/api?x"
-    assert sources.reach("https://export.arxiv.org/api/query", hosts) == "https://export.arxiv.org/api/query"

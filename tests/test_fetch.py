@@ -2,13 +2,10 @@
 
 import http.server
 import threading
-import time
-from email.utils import formatdate
 
-import httpx
 import pytest
 
-from webdancer.web import fetch
+from webdancer.web import fetch, guard
 from webdancer.web.fetch import Fetched, Fetcher, public_address
 
 
@@ -112,14 +109,14 @@ def test_a_redirect_cannot_lead_past_the_guard(server, fetcher):
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused(monkeypatch):
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("10.1.2.3", 80))])
+    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("10.1.2.3", 80))])
     with pytest.raises(fetch.Refused, match="evil.test is not a public address: list it in `hosts`"):
         public_address("evil.test", 80)
     answers = [(0, 0, 0, "", ("93.184.216.34", 80)), (0, 0, 0, "", ("127.0.0.1", 80))]
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *a, **k: answers)
+    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: answers)
     with pytest.raises(fetch.Refused):
         public_address("half.test", 80)
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *a, **k: answers[:1])
+    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: answers[:1])
     assert public_address("good.test", 80) == "93.184.216.34"
 
 
@@ -183,12 +180,26 @@ def test_trouble_that_stays_is_a_value(server, fetcher):
     assert (got.status, got.error) == (404, "status 404") and server.asked.count("/none") == 1
 
 
-def test_retry_after_as_seconds_or_date():
-    assert fetch._retry_after(httpx.Headers({"retry-after": "7"})) == 7.0
-    assert 28 < fetch._retry_after(httpx.Headers({"retry-after": formatdate(time.time() + 30)})) < 31
-    assert fetch._retry_after(httpx.Headers({"retry-after": formatdate(0)})) == 0.0
-    assert fetch._retry_after(httpx.Headers({"retry-after": "soon"})) is None
-    assert fetch._retry_after(httpx.Headers({})) is None
+def test_a_page_that_has_not_changed_is_not_sent_again(server, fetcher):
+    server.put("/x", ok("tea", etag='"1"', **{"last-modified": "then"}), (304, {}, ""))
+    got = fetcher.get("http://a.test/x")
+    assert (got.etag, got.modified, got.not_modified) == ('"1"', "then", False)
+    again = fetcher.get("http://a.test/x", etag=got.etag, modified=got.modified)
+    assert (again.status, again.not_modified, again.text, again.error) == (304, True, "", "")
+
+
+def test_the_bytes_of_a_pdf_for_those_who_want_them(server, fetcher):
+    server.put("/p", ok(b"%PDF-1.7", **{"content-type": "application/pdf"}))
+    assert fetcher.get("http://a.test/p").error == "not text: application/pdf"
+    with Fetcher({"a.test": server.base}, accept_pdf=True) as it:
+        assert it.get("http://a.test/p").body == b"%PDF-1.7"
+
+
+def test_half_a_page_is_asked_for_again(server, fetcher):
+    server.put("/x", ok("<html><p>te<a hr"), ok("<html><p>tea</p></html>"))
+    assert fetcher.get("http://a.test/x").text == "<html><p>tea</p></html>"
+    server.put("/y", ok("<html><p>te<a hr"))
+    assert fetcher.get("http://a.test/y").error == "" and server.asked.count("/y") == 4
 
 
 def test_large_slow_and_foreign_bodies_are_given_up(server):

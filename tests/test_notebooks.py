@@ -107,8 +107,13 @@ def test_parameters_are_flat_literals_with_comments(path):
         assert re.match(r"\w+ = .+  # \S", line), f"{path.stem}: no comment on {line!r}"
 
 
-@pytest.mark.parametrize("profile", sorted(p.name for p in (ROOT / "params").iterdir() if any(p.glob("*.yaml"))))
-def test_committed_parameter_files_pass_the_check(profile):
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_committed_parameter_files_pass_the_check(path):
+    assert params.check_file(path, ROOT / "notebooks" / f"{path.stem}.ipynb")["profile"] == path.parent.name
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_a_profile_has_a_file_for_every_notebook(profile):
     from webdancer import run
 
     assert [s.name for s in run.plan(profile)][:7] == NAMES

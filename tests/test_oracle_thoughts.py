@@ -1,5 +1,7 @@
 """pocketweb.oracle_thoughts: the fixed short form, word for word, and the long form."""
 
+from dataclasses import replace
+
 from pocketweb.oracle_teacher import Finding, Step
 from pocketweb.oracle_thoughts import long_thought, short_thought
 from pocketweb.reading import parse_question
@@ -34,11 +36,18 @@ def test_short_thoughts_word_for_word():
          "Plan: Orlen Ford, natives; Kestin University, graduates; both. Next: natives of Orlen Ford."),
         (step(BOTH, 1, "search", [NATIVES], "Kestin University", "graduates"),
          "Natives of Orlen Ford: A B, C D and E F. Next: graduates of Kestin University."),
-        (step(BOTH, 2, "answer", [Finding("graduates", "Kestin University", ("C D",))], answer="C D"),
-         "Graduates of Kestin University: C D. Both lists: C D. Done."),
     ]  # fmt: skip
     for case, wanted in cases:
         assert short_thought(case) == wanted
+
+
+def test_a_shared_member_is_found_by_marking_the_second_list():
+    graduates = Finding("graduates", "Kestin University", ("G H", "C D"))
+    last = replace(step(BOTH, 2, "answer", [graduates], answer="C D"), found=(NATIVES, graduates))
+    assert short_thought(last) == "Graduates of Kestin University: G H no, C D yes. Both lists: C D. Done."
+    alone = replace(graduates, objects=("G H",))
+    last = replace(step(BOTH, 2, "answer", [alone], answer="unknown"), found=(NATIVES, alone))
+    assert short_thought(last) == "Graduates of Kestin University: G H no. Both lists: none. Done."
 
 
 def test_long_thoughts_hold_the_same_content_at_about_three_times_the_words():

@@ -22,7 +22,7 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return tokens.train_tokenizer(["Tal Veron was born in Orlen Ford."] * 3, 300)
+    return tokens.train_tokenizer(["Tal Veron was born in Orlen Ford."] * 3, 600)
 
 
 def test_token_texts_keep_the_space_between_words(tokenizer):
@@ -34,7 +34,7 @@ def test_token_texts_keep_the_space_between_words(tokenizer):
 @given(st.text(max_size=12))
 @settings(deadline=None, max_examples=50)
 def test_token_texts_joined_are_the_text(text):
-    tokenizer = tokens.train_tokenizer(["Tal Veron"], 300)
+    tokenizer = tokens.train_tokenizer(["Tal Veron"], 600)
     ids = tokens.encode(tokenizer, text)
     texts = p.token_texts(tokenizer, ids)
     assert len(texts) == len(ids) and "".join(texts) == tokenizer.decode(ids)

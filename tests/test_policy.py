@@ -8,7 +8,7 @@ from webdancer.agent import policy, tokens
 
 @pytest.fixture(scope="module")
 def tiny():
-    tokenizer = tokens.train_tokenizer(["a b c d e f"] * 3, 300)
+    tokenizer = tokens.train_tokenizer(["a b c d e f"] * 3, 600)
     return policy.build_tiny(tokenizer, hidden=12, layers=2, heads=2, feed_forward=16, seed=3)
 
 

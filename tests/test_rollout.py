@@ -44,7 +44,7 @@ def trajectory(word):
 def trained():
     """A policy that has learned the two-turn episode by heart: it calls the tool, then answers."""
     data = [trajectory(w) for w in WORDS]
-    tokenizer = tokens.train_tokenizer(tokens.corpus(data * 3), 400, max_length=256)
+    tokenizer = tokens.train_tokenizer(tokens.corpus(data * 3), 600, max_length=256)
     tiny = policy.build_tiny(tokenizer, hidden=32, layers=2, heads=2, feed_forward=64, seed=0)
     examples, _ = sft.prepare(data, tokenizer, prompt_style="keep")
     sft.train(tiny, examples, sft.Recipe(steps=400, batch_tokens=512, warmup=5))

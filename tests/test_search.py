@@ -68,7 +68,7 @@ def test_sentences_and_words_of_other_scripts():
         "New line",
     ]
     assert sentences("东京是首都。大阪是城市。") == ["东京是首都。", "大阪是城市。"]
-    assert words("Jędrzej Straße 东京") == ["jedrzej", "strasse", "东", "京"]
+    assert words("Jędrzej Straße 东京") == ["jedrzej", "strasse", "东", "东京", "京"]
     assert sentences(" \n ") == []
 
 
@@ -95,6 +95,33 @@ def test_any_text_any_query(texts, query, k):
     shown = [scores[int(h.url.rpartition("/")[2])] for h in hits]
     assert shown == sorted(shown, reverse=True) and all(s > 0 for s in shown) and len(hits) <= k
     assert len(hits) == min(k, int((scores > 0).sum()))
+
+
+def test_scores_are_those_of_bm25s():
+    import bm25s
+
+    texts = ["tea tea rain", "rain", "lake tea"]
+    index = SearchIndex.build([Page(f"http://a.test/{i}", "", t) for i, t in enumerate(texts)])
+    peer = bm25s.BM25(backend="numpy")
+    peer.index([t.split() for t in texts], show_progress=False)
+    assert index.scores("rain tea").tolist() == pytest.approx(peer.get_scores(["rain", "tea"]).tolist())
+
+
+def test_chinese_pages_are_found_by_words_and_by_single_characters():
+    pages = [
+        Page("http://a.test/0", "上海大学", "宝山校区最大。学校在上海。"),
+        Page("http://a.test/1", "海上日出", "日出在大海上。学生去看。"),
+        Page("http://a.test/2", "龙井茶", "龙井茶产于杭州。" * 30),
+    ]
+    index = SearchIndex.build(pages, snippet_words=3)
+    assert index.search("上海的大学")[0].title == "上海大学"
+    assert index.search("茶")[0].title == "龙井茶"
+    assert index.search("杭州")[0].snippet == "龙井茶产于杭 ..."
+    assert index.search("最大的校区")[0].snippet == "宝山校区最大。"
+
+
+def test_pages_may_come_from_a_generator():
+    assert SearchIndex.build(p for p in PAGES).search("Kestin lake") == SearchIndex.build(PAGES).search("Kestin lake")
 
 
 def test_a_search_over_2000_pages_takes_less_than_a_millisecond():

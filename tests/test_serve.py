@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -130,7 +131,9 @@ def test_bad_arguments_are_refused(arguments: dict, told: str) -> None:
 def test_the_command_line_serves_until_stopped() -> None:
     command = [sys.executable, "-m", "pocketweb.serve", "--worlds", "1", "--pages", "200", "--port", "0"]
     environment = os.environ | {"PYTHONPATH": str(SRC)}
-    with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    pipes = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # tests started in the background ignore it
+    with subprocess.Popen(command, env=environment, preexec_fn=heed, **pipes) as child:
         endpoint = child.stdout.readline().strip()
         assert reachable(endpoint + "/models")
         assert "http://wiki.pocket.test is at http://127.0.0.1:" in child.stdout.readline()

@@ -70,3 +70,17 @@ def test_main_rewrites_the_readme(results, capsys):
     (results / "README.md").write_text("<!-- table: parts -->\n<!-- /table -->\n")
     assert tables.main() == 0
     assert "| count |" in (results / "README.md").read_text()
+
+
+def test_benchmarks_beside_their_peers(root):
+    assert tables.benches(root, {}).count("\n") == 1  # a head and no row: nothing was run
+    speed = {"pages_per_second": {"median": 480.4}}
+    crawl = {"ours": speed, "peer": {"pages_per_second": {"median": 240.2}}, "ratio": {"median": 2.0}}
+    record.write_json(
+        root / "results" / "bench" / "crawl.json", crawl | {"memory": [{"pages": 1000, "peak_memory_mib": 128}]}
+    )
+    held = {"precision": {"right": 57, "of": 57}, "recall": {"right": 57, "of": 82}}
+    record.write_json(root / "results" / "bench" / "blocked.json", {"kinds": {"held": {"dropped": held}}})
+    text = tables.benches(root, {})
+    assert "| crawl of the pocket web, pages a second (Scrapy) | 480 | 240 | 2.0 |" in text
+    assert "| 128 at 1,000 |" in text and "57 of 57 and 57 of 82" in text

@@ -1,5 +1,7 @@
 """Cleaning by hand-made pages: what stays, what goes, and why a page is not kept."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,6 +53,107 @@ def test_base_href_is_honoured():
 
 def test_deep_markup_does_not_break_the_cleaner():
     assert isinstance(clean("<div>" * 3000 + "deep" + "</div>" * 3000, "http://a.test/").text, str)
+    forgotten = "<p>a<font>" * 400 + "The end of a page whose tags nobody closed."
+    assert clean(forgotten, "http://a.test/").text.endswith("nobody closed.")
+
+
+WIKI = """<html lang=en><head><title>Harrow Vale - Openpedia</title></head><body>
+<div id=mw-head><a href=/>Main</a></div>
+<div id=content role=main><h1>Harrow Vale</h1><div class=mw-parser-output>
+<table class=infobox><tr><th>Country<td><a href=/wiki/Merrow>Merrow</a></tr><tr><th>Mayor<td>Ann Teal</tr></table>
+<p><b>Harrow Vale</b> is a town in <a href=/wiki/Merrow>Merrow</a>.<sup class=reference><a href=#c1>[1]</a></sup></p>
+<div class=toc><ul><li><a href=#h>History</a></ul></div>
+<h2>History<span class=mw-editsection>[<a href=/w>edit</a>]</span></h2><p>A fire destroyed it in 1653.</p>
+<h2>Twin towns</h2><ul><li><a href=/wiki/Sorn>Sorn</a><li><a href=/wiki/Belmar>Belmar</a></ul></div></div>
+<div id=footer>Text under <a rel=license href=//creativecommons.org/licenses/by-sa/4.0/>CC</a></div></body></html>"""
+
+
+def test_a_wiki_page_keeps_its_facts_headings_and_lists():
+    got = clean(WIKI, "https://w.test/wiki/Harrow_Vale")
+    assert got.text.split("\n") == [
+        "Country: Merrow",
+        "Mayor: Ann Teal",
+        "Harrow Vale is a town in Merrow.",
+        "## History",
+        "A fire destroyed it in 1653.",
+        "## Twin towns",
+        "- Sorn",
+        "- Belmar",
+    ]
+    assert {"https://w.test/wiki/Merrow", "https://w.test/wiki/Sorn", "https://w.test/wiki/Belmar"} < set(got.links)
+    assert (got.title, got.language) == ("Harrow Vale", "en")
+    assert got.licence == "https://creativecommons.org/licenses/by-sa/4.0/"
+
+
+def test_a_chinese_news_page():
+    page = """<html lang=zh-CN><title>新馆开放_河湾日报</title><div class=nav><a href=/>首页</a></div>
+    <div class=main><h1>新馆开放</h1><div class=content>
+    <p>　　新馆将于<a href=/six>周六</a>上午九时正式向公众开放，藏书四十万册。</p>
+    <table><tr><th>日期<th>时间</tr><tr><td>周二至周五<td>9:00</tr></table></div></div>"""
+    got = clean(page, "http://n.test/1")
+    assert got.text.split("\n") == [
+        "新馆将于周六上午九时正式向公众开放，藏书四十万册。",
+        "日期: 周二至周五 | 时间: 9:00",
+    ]
+    assert (got.title, got.language, got.links) == ("新馆开放", "zh-CN", ("http://n.test/", "http://n.test/six"))
+
+
+_TAGS = (
+    "table",
+    "tr",
+    "td",
+    "th",
+    "ul",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "main",
+    "article",
+    "h1",
+    "pre",
+    "a",
+    "div",
+    "form",
+    "p",
+)
+_PIECES = st.one_of(
+    st.sampled_from([f"<{tag}>" for tag in _TAGS] + [f"</{tag}>" for tag in _TAGS]),
+    st.sampled_from(
+        ["<!--", "-->", "&amp;", "&#0;", "<td rowspan=9 colspan=99999>", "<div class=sidebar>", "\x00", "\ud800"]
+    ),
+    st.text(max_size=12),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_PIECES, max_size=60))
+def test_any_soup_of_tags_is_read_without_an_error(pieces):
+    got = clean("".join(pieces), "http://a.test/x")
+    assert tidy(got.text) == got.text and 0.0 <= got.link_share <= 1.0
+    block_reason(got.title, got.text, link_share=got.link_share)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_without_an_error(body):
+    assert clean(body.decode("utf-8", "replace"), "http://a.test/").text is not None
+    assert clean(body.decode("latin-1"), "http://a.test/").text is not None
+
+
+@pytest.mark.parametrize(
+    "piece", ["<p>word <a href=/x>link</a></p>", "<div class=content>w", "<td rowspan=9>a", "<b>", "<li>a"]
+)
+def test_twice_the_markup_takes_no_more_than_a_few_times_as_long(piece):
+    """Megabytes take seconds, not hours: time grows with size, with room for a busy machine."""
+
+    def seconds(times: int) -> float:
+        started = time.process_time()
+        clean("<table>" + piece * times, "http://a.test/x")
+        return time.process_time() - started
+
+    few = min(seconds(2_500) for _ in range(2))
+    assert seconds(10_000) < 12 * few + 0.5
 
 
 @settings(max_examples=60, deadline=None)

@@ -104,5 +104,18 @@ def test_url_pieces_are_shared_directories():
 
 
 def test_too_small_a_vocabulary_is_refused():
-    with pytest.raises(ValueError, match="got size=100, wanted at least 300"):
+    with pytest.raises(ValueError, match="got size=100, wanted at least 600"):
         tokens.train_tokenizer(["a"], 100)
+
+
+def test_numbers_go_by_two_digits_and_years_stay_whole():
+    tokenizer = tokens.train_tokenizer(["founded in 1948 and 1948"] * 3, 600)
+    pieces = {
+        "4504.00009": ["⟨45", "04", ".", "⟨00", "00", "9"],
+        "in 1948": ["⟨in", "⟨1948"],
+        "19485": ["⟨19", "48", "5"],
+        "1 22 7": ["⟨1", "⟨22", "⟨7"],
+    }
+    for text, wanted in pieces.items():
+        ids = tokens.encode(tokenizer, text)
+        assert tokenizer.convert_ids_to_tokens(ids) == wanted and tokenizer.decode(ids) == text

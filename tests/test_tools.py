@@ -132,7 +132,7 @@ def test_a_summariser_writes_what_visit_shows_and_is_asked_once_for_the_same():
         await asyncio.sleep(0)
         return "the evidence", f"the summary for {goal}"
 
-    tools = Tools(INDEX, PAGES, summarise, max_page_chars=11)
+    tools = Tools(INDEX, PAGES, summarise, max_page_chars=11, max_windows=1)
     call = ("visit", {"url": ["http://a.test/Orlen_Ford"], "goal": "mayor"})
     expected = render_visit("http://a.test/Orlen_Ford", "mayor", "the evidence", "the summary for mayor")
     assert tools.call_many([call]) == [expected] and tools.call_many([call]) == [expected]

@@ -176,3 +176,12 @@ def test_client_searches_and_lists_categories(client: wikipediaapi.Wikipedia, bu
 
 def test_main_page_leads_to_every_region(client: wikipediaapi.Wikipedia, built: world.World) -> None:
     assert set(client.page("Main Page").links) == {r.title for r in built.of_type("region")}
+
+
+def test_siteinfo_tells_home_language_and_no_licence() -> None:
+    asked = {"action": "query", "format": "json", "meta": "siteinfo", "siprop": "general|rightsinfo|namespaces|odd"}
+    told = Wiki([], {}, "http://wiki.pocket.test").query(asked)["query"]
+    general = told["general"]
+    assert (general["server"], general["articlepath"], general["lang"]) == ("http://wiki.pocket.test", "/wiki/$1", "en")
+    assert told["rightsinfo"]["url"] == "" and told["namespaces"]["14"]["canonical"] == "Category"
+    assert told.keys() == {"general", "rightsinfo", "namespaces"}

@@ -1,8 +1,9 @@
-"""The code site's REST API: repositories, readme, contents, owners, search and rate limit as PyGithub 2.10 asks for it.
+"""The code site's REST API: repositories, readme, contents, issues, releases, owners, search and rate limit.
 
-Serves 01_crawl. In: the repositories of the pocket web. Out: the JSON and headers of GitHub's REST API, with `Link`
-headers for paging, base64 contents and its errors (404, 422). Departures from GitHub: no authentication, the rate limit
-is announced but never reached, search knows words and the qualifiers user, org, language, topic and in.
+Serves 01_crawl, as PyGithub 2.10 asks. In: the repositories of the pocket web. Out: the JSON and headers of GitHub's
+REST API, with `Link` headers for paging, base64 contents and its errors (404, 422, 403 when a quota is used up).
+Departures from GitHub: no authentication, the rate limit is announced but not reached unless a `Quota` is given, search
+knows words and the qualifiers user, org, language, topic and in; an issue is its title.
 
 The client is pointed here by its own argument; addresses in answers start with that base, as PyGithub demands:
 
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from pocketweb.github_extras import Issue, Quota, Release, issue_row, release_row
 
 SEARCH_LIMIT = 1000  # GitHub never shows more search results than this
 PAGE_LIMIT = 100  # nor more than this on one page
@@ -38,6 +41,8 @@ class Repository:
     topics: tuple[str, ...] = ()
     language: str = "Python"
     date: str = "2020-01-01"
+    issues: tuple[Issue, ...] = ()
+    releases: tuple[Release, ...] = ()
 
 
 class ApiError(Exception):
@@ -51,10 +56,11 @@ class ApiError(Exception):
 class GitHub:
     """The repositories with every index that a request needs, built once."""
 
-    def __init__(self, repositories: Iterable[Repository], site: str) -> None:
-        """`site` is the stored address of the code site, e.g. `http://github.pocket.test`."""
+    def __init__(self, repositories: Iterable[Repository], site: str, quota: Quota | None = None) -> None:
+        """`site` is the stored address of the code site, e.g. `http://github.pocket.test`; no `quota`: no limit."""
         self.repositories = sorted(repositories, key=lambda r: r.full_name)
         self.site = site
+        self.quota = quota
         self.by_name = {r.full_name.lower(): r for r in self.repositories}
         self.ids = {r.full_name: number for number, r in enumerate(self.repositories, 1)}
         self.owners: dict[str, list[Repository]] = {}
@@ -66,17 +72,22 @@ class GitHub:
     def get(self, path: str, params: Mapping[str, str], base: str) -> Answer:
         """Status, JSON value and headers for a GET of `path`; `base` is the address by which the client calls."""
         try:
+            if self.quota and not path.startswith(("/search/", "/rate_limit")) and not self.quota.take():
+                raise ApiError(403, "API rate limit exceeded for 127.0.0.1.")
             status, value, headers = 200, *self._route(path.strip("/").split("/"), params, base)
         except ApiError as error:
             status, headers = error.status, {}
             value = {"message": str(error), "documentation_url": f"{self.site}/docs", "status": str(error.status)}
-        return status, value, RATE_HEADERS | headers
+        # Search has a quota of its own, which is never used up here.
+        limited = self.quota is not None and not path.startswith("/search/")
+        return status, value, (self.quota.headers() if limited else RATE_HEADERS) | headers
 
     def _route(self, parts: Sequence[str], params: Mapping[str, str], base: str) -> tuple[Any, dict[str, str]]:
         """The value at an API path and its own headers."""
         match parts:
             case ["rate_limit"]:
-                return {"resources": {"core": RATE, "search": RATE}, "rate": RATE}, {}
+                core = self.quota.state() if self.quota else RATE
+                return {"resources": {"core": core, "search": RATE}, "rate": core}, {}
             case ["repos", owner, name]:
                 return self._repository(self._named(owner, name), base), {}
             case ["repositories", number] if number.isdecimal() and 0 < int(number) <= len(self.repositories):
@@ -87,6 +98,8 @@ class GitHub:
                 return {"names": list(self._named(owner, name).topics)}, {}
             case ["repos", owner, name, "contents", *rest]:
                 return self._contents(self._named(owner, name), "/".join(rest), base), {}
+            case ["repos", owner, name, "issues" | "releases" as kind]:
+                return self._rows(self._named(owner, name), kind, params, base)
             case ["users" | "orgs", owner] if owner.lower() in self.owners:
                 return self._owner(self.owners[owner.lower()][0], base), {}
             case ["users" | "orgs" as kind, owner, "repos"] if owner.lower() in self.owners:
@@ -143,12 +156,25 @@ class GitHub:
             "stargazers_count": 0,
             "watchers_count": 0,
             "forks_count": 0,
-            "open_issues_count": 0,
+            "open_issues_count": sum(issue.state == "open" for issue in repository.issues),
             "created_at": time,
             "updated_at": time,
             "pushed_at": time,
             "visibility": "public",
         }
+
+    def _rows(
+        self, repository: Repository, kind: str, params: Mapping[str, str], base: str
+    ) -> tuple[Any, dict[str, str]]:
+        """A page of the issues in the state asked for, or of the releases; the newest come first."""
+        url, html_url = f"{base}/repos/{repository.full_name}", f"{self.site}/{repository.full_name}"
+        if kind == "releases":
+            rows = [release_row(r, n, url, html_url) for n, r in enumerate(repository.releases, 1)]
+        else:
+            wanted = params.get("state", "open")
+            rows = [issue_row(i, url, html_url) for i in repository.issues if wanted in (i.state, "all")]
+        query = {"state": params["state"]} if "state" in params else {}
+        return _page(rows, params, f"{url}/{kind}", query)
 
     def _contents(self, repository: Repository, path: str, base: str) -> Any:
         """A file, or the entries of a folder."""
@@ -229,8 +255,8 @@ def _places(repository: Repository) -> dict[str, str]:
 
 
 def _page(
-    rows: Sequence[Repository], params: Mapping[str, str], url: str, query: Mapping[str, str] | None = None
-) -> tuple[Sequence[Repository], dict[str, str]]:
+    rows: Sequence[Any], params: Mapping[str, str], url: str, query: Mapping[str, str] | None = None
+) -> tuple[Sequence[Any], dict[str, str]]:
     """The rows of the page asked for and its `Link` header (absent when one page holds everything)."""
     size = min(max(_number(params, "per_page", 30), 1), PAGE_LIMIT)
     page, last = max(_number(params, "page", 1), 1), max(-(-len(rows) // size), 1)

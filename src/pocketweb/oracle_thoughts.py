@@ -8,7 +8,7 @@ three times the tokens, as the reasoning model's thoughts do in the paper.
 from zlib import crc32
 
 from pocketweb.grammar import enumerate_names
-from pocketweb.oracle_teacher import UNKNOWN, Finding, Step, plan_text
+from pocketweb.oracle_teacher import UNKNOWN, Finding, Step, last_findings, plan_text
 
 
 def _capital(text: str) -> str:
@@ -34,6 +34,17 @@ def counted(finding: Finding) -> str:
     return f"{_capital(finding.label)} of {finding.entity}: {names}."
 
 
+def marked(finding: Finding, other: Finding) -> str:
+    """A list finding in the short form, each member marked by whether the other list has it too.
+
+    >>> natives = Finding("natives", "Kestin", ("Ada Quist",))
+    >>> marked(Finding("staff", "Halxo Foods", ("Tal Veron", "Ada Quist")), natives)
+    'Staff of Halxo Foods: Tal Veron no, Ada Quist yes.'
+    """
+    names = ", ".join(f"{name} {'yes' if name in other.objects else 'no'}" for name in finding.objects)
+    return f"{_capital(finding.label)} of {finding.entity}: {names}."
+
+
 def short_thought(step: Step) -> str:
     """The short thought of a step, in the fixed form."""
     if step.plan is None:
@@ -56,7 +67,8 @@ def _short_answer(step: Step) -> str:
         return " ".join([*map(told, step.new[:-1]), counted(step.new[-1]), "Done."])
     if step.plan.kind == "both":
         both = "none" if step.answer == UNKNOWN else step.answer
-        return " ".join([*map(told, step.new), f"Both lists: {both}.", "Done."])
+        compared = marked(step.new[-1], last_findings(step.plan, step.found)[0])
+        return " ".join([*map(told, step.new[:-1]), compared, f"Both lists: {both}.", "Done."])
     return " ".join([*map(told, step.new), "Done."])
 
 

@@ -6,7 +6,7 @@ header, so that one port serves all of them: `/wiki.pocket.test/wiki/Orlen_Ford`
 
     wiki.pocket.test     /wiki/Title   /w/api.php (see `wiki_api`)
     www.pocket.test      /events/slug  /news/slug   /drafts/slug (disallowed by robots.txt)
-    arxiv.pocket.test    /abs/id       /api/query (see `arxiv_api`)
+    arxiv.pocket.test    /abs/id       /pdf/id   /api/query (see `arxiv_api`)
     github.pocket.test   /owner/name   /repos/... /search/... /users/... /rate_limit and the like (see `github_api`)
     all                  /             /robots.txt  /sitemap.xml
 """
@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router
 from pocketweb.arxiv_api import Arxiv, Paper
 from pocketweb.faults import Faults, Gate
 from pocketweb.github_api import GitHub, Repository
+from pocketweb.github_extras import extras
 from pocketweb.grammar import BY_KEY
 from pocketweb.pages import ARXIV, DISALLOWED, GITHUB, WIKI, WWW, Doc, render
 from pocketweb.wiki_api import Article, Wiki
@@ -35,7 +36,7 @@ SITES = {"wiki": WIKI, "www": WWW, "arxiv": ARXIV, "github": GITHUB}
 HOSTS = tuple(site.partition("://")[2] for site in SITES.values())
 FRONT = 100  # links on a front page, at most
 PAPER_PEOPLE = ("paper.author", "paper.university")  # what arXiv gives beside the abstract
-FORBIDDEN = {"wiki": "/w/index.php", "www": DISALLOWED, "arxiv": "/pdf/", "github": "/search"}
+FORBIDDEN = {"wiki": "/w/index.php", "www": DISALLOWED, "arxiv": "/e-print/", "github": "/search"}
 
 
 def app(worlds: Sequence[World], log: list[tuple[str, str]] | None = None, faults: Faults | None = None) -> Starlette:
@@ -167,17 +168,23 @@ def _arxiv_api(docs: Sequence[tuple[World, Doc]]) -> list[Route]:
         status, feed = arxiv.query(request.query_params)
         return Response(feed, status, media_type="application/atom+xml")
 
-    return [Route("/api/query", query)]
+    async def pdf(request: Request) -> Response:
+        data = arxiv.pdf(request.path_params["number"])
+        return _page(None) if data is None else Response(data, media_type="application/pdf")
+
+    return [Route("/api/query", query), Route("/pdf/{number}", pdf)]
 
 
 def _github_api(docs: Sequence[tuple[World, Doc]]) -> list[Route]:
-    """Repositories with a README and one source file, behind GitHub's REST paths."""
+    """Repositories with a README, one source file and what `extras` adds, behind GitHub's REST paths."""
     repositories = []
     for _, doc in docs:
         full_name = doc.url.removeprefix(f"{GITHUB}/")
         code = f'"""{doc.title}: see README.md."""\n'
         files = (("README.md", doc.markdown), (f"src/{doc.title.replace('-', '_')}.py", code))
-        repositories.append(Repository(full_name, f"Code of {doc.title}", files, doc.categories, "Python", doc.date))
+        more, issues, releases = extras(full_name.partition("/")[2], doc.date)
+        about = (f"Code of {doc.title}", (*files, *more), doc.categories, "Python", doc.date, issues, releases)
+        repositories.append(Repository(full_name, *about))
     github = GitHub(repositories, GITHUB)
     own_host = GITHUB.partition("://")[2]
 

@@ -1,9 +1,10 @@
 """The wiki's `api.php`: the part of MediaWiki's query module that `wikipedia-api` 0.16 asks for.
 
 Serves 01_crawl. In: articles and redirects of the pocket web. Out: the JSON of MediaWiki (`formatversion=1`) for
-extracts, info, links, categories, category members, backlinks, search and random pages, with continuation, redirects,
-normalised titles, missing pages, errors and warnings. Departures from MediaWiki: redirects are always followed (the
-client always asks for it), search wants every word and ranks by title hits, "random" pages are always the same.
+extracts, info, links, categories, category members, backlinks, search, random pages and siteinfo, with continuation,
+redirects, normalised titles, missing pages, errors and warnings. Departures from MediaWiki: redirects are always
+followed (the client always asks for it), search wants every word and ranks by title hits, "random" pages are always
+the same.
 
 The client is pointed here by overriding the one method that names the host:
 
@@ -100,6 +101,8 @@ class Wiki:
                 self._pages(params, answer)
             if "list" in params:
                 self._list(params, answer)
+            if params.get("meta") == "siteinfo":
+                answer["query"] |= self._siteinfo(params)
             return answer
         except QueryError as error:
             return {"error": {"code": error.code, "info": str(error)}}
@@ -202,6 +205,17 @@ class Wiki:
             answer["query"][name] = [self._stub(t) for t in _window(titles, name, "bl", params, answer, 10)]
         else:
             raise QueryError("badvalue", f'Unrecognized value for parameter "list": {name}. Known: {", ".join(LISTS)}.')
+
+    def _siteinfo(self, params: Mapping[str, str]) -> dict[str, Any]:
+        """What the wiki tells of itself: names and addresses, licence (it claims none), its namespaces."""
+        general = {"mainpage": "Main Page", "base": f"{self.site}/wiki/Main_Page", "sitename": "Pocket wiki"}
+        general |= {"lang": "en", "articlepath": "/wiki/$1", "scriptpath": "/w", "script": "/w/index.php"}
+        told = {
+            "general": general | {"server": self.site, "servername": self.site.partition("://")[2]},
+            "rightsinfo": {"url": "", "text": ""},
+            "namespaces": {"0": {"id": 0, "*": ""}, "14": {"id": 14, "canonical": "Category", "*": "Category"}},
+        }
+        return {name: told[name] for name in params.get("siprop", "general").split("|") if name in told}
 
     def _stub(self, title: str) -> dict[str, Any]:
         return {"pageid": self.ids[title], "ns": 0, "title": title}

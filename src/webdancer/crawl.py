@@ -7,24 +7,56 @@ only, so a link from an article to a stored page of another site is added where 
 full (`mention_links`).
 """
 
+import asyncio
 import dataclasses
 import datetime
-import re
+import tempfile
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pandas as pd
 from tqdm import tqdm
 
 from webdancer import crawl_sources as sources
 from webdancer.core.schema import Page, text_hash
 from webdancer.crawl_sources import Found
-from webdancer.web.fetch import Fetcher
+from webdancer.crawl_tables import (
+    SOURCES,
+    coverage,
+    drop_table,
+    link_table,
+    mention_links,
+    metrics,
+    neighbourhood,
+    page_table,
+)
+from webdancer.web.line import Manners
+from webdancer.web.order import Limits
+from webdancer.web.politeness import check_contact, user_agent
+from webdancer.web.spider import Spider
+from webdancer.web.store import Store
 
-SOURCES = ("wikipedia", "arxiv", "github", "web")
+__all__ = [
+    "SOURCES",
+    "Crawl",
+    "Dropped",
+    "Found",
+    "Plan",
+    "coverage",
+    "drop_table",
+    "gather",
+    "link_table",
+    "mention_links",
+    "metrics",
+    "neighbourhood",
+    "page_table",
+    "plans",
+    "stored_pages",
+]
 
 
 @dataclass(frozen=True)
@@ -33,7 +65,13 @@ class Plan:
 
     `wiki_roots` are titles or `Category:...`, `arxiv_query` and `github_query` searches in the sites' own languages,
     `web_roots` absolute URLs. `limit` counts pages kept a source, `depth` links followed from a root, `threads` pages
-    fetched at once, `delay` seconds between requests to a host of the real internet.
+    fetched at once, `delay` seconds between requests to a host of the real internet. `contact` is an e-mail address or
+    a URL that every request carries; without it no real host is asked.
+
+    For plain sites: `web_hosts` may be visited besides those of the roots (names, `*.example.org`, `*`), `max_hosts`
+    of them and `host_limit` pages of each (0: any number), following the first `breadth` links of a page (0: all).
+    `parsers` are processes that clean pages (0: a thread). For the clients: pages of each paper's PDF to read, and
+    files of docs, issues' titles and releases of each repository.
     """
 
     wiki_api: str = "https://en.wikipedia.org/w/api.php"
@@ -48,18 +86,37 @@ class Plan:
     threads: int = 8
     delay: float = 1.0
     use_sitemaps: bool = True
+    contact: str = ""
+    web_hosts: tuple[str, ...] = ()
+    max_hosts: int = 0
+    host_limit: int = 0
+    breadth: int = 0
+    parsers: int = 0
+    arxiv_pdf: int = 0
+    github_docs: int = 0
+    github_issues: int = 0
+    github_releases: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("wiki_roots", "web_roots"):
+        for name in ("wiki_roots", "web_roots", "web_hosts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if min(self.limit, self.threads) < 1 or min(self.depth, self.delay) < 0:
             got = f"limit={self.limit}, threads={self.threads}, depth={self.depth}, delay={self.delay}"
             raise ValueError(f"got {got}, wanted limit and threads from 1, depth and delay from 0")
+        small = ("max_hosts", "host_limit", "breadth", "parsers")
+        if min(getattr(self, name) for name in small) < 0:
+            raise ValueError(f"got {[getattr(self, n) for n in small]} for {', '.join(small)}, wanted numbers from 0")
         if not (self.wiki_roots or self.arxiv_query or self.github_query or self.web_roots):
             raise ValueError("got a plan without roots, wanted wiki_roots, arxiv_query, github_query or web_roots")
         bad = [u for u in self.web_roots if urlsplit(u).scheme not in ("http", "https")]
         if bad:
             raise ValueError(f"web_roots: got {bad[0]!r}, wanted absolute http(s) URLs")
+
+    def addresses(self) -> list[str]:
+        """An address of each host that the plan starts from."""
+        asked = ((self.wiki_roots, self.wiki_api), (self.arxiv_query, self.arxiv_api))
+        asked += ((self.github_query, self.github_api),)
+        return [api for root, api in asked if root] + list(self.web_roots)
 
 
 def plans(parameters: Mapping[str, Any]) -> tuple[Plan, Plan]:
@@ -98,6 +155,8 @@ def gather(
     exclude: Iterable[Page] = (),
     day: str = "",
     progress: bool = True,
+    store: str | Path | None = None,
+    refresh: bool = False,
 ) -> Crawl:
     """Crawl every source of the plan.
 
@@ -108,18 +167,23 @@ def gather(
         day: YYYY-MM-DD for `fetched_at`, today (UTC) if empty. Days, not seconds: two crawls of one day can be
             compared byte for byte.
         progress: show a bar for each source.
+        store: file for the crawl of plain sites. A crawl that was killed goes on there, and one that was complete is
+            read from it; None for a file that is gone afterwards.
+        refresh: ask the plain sites again for every page in `store` that has changed; once a `day`.
     Raises:
-        ValueError: not one page was kept; the message counts the reasons.
+        ValueError: not one page was kept (the message counts the reasons), or a host is not in `hosts` and the plan
+            has no `contact`.
     """
+    check_contact(plan.contact, plan.addresses(), hosts or {})
     day = day or datetime.datetime.now(datetime.UTC).date().isoformat()
     other = {key for page in exclude for key in (page.url, page.sha256)}
     kept: list[Page] = []
     dropped: list[Dropped] = []
     seen: set[str] = set()
     for name in SOURCES:
-        walk = _walk(name, plan, dict(hosts or {}))
-        for found in tqdm(walk, desc=f"{name:9}", unit=" pages", mininterval=5.0, disable=not progress):
-            page = _page(found, day)
+        walk = _walk(name, plan, dict(hosts or {}), day, store, refresh)
+        for found, fetched in tqdm(walk, desc=f"{name:9}", unit=" pages", mininterval=5.0, disable=not progress):
+            page = _page(found, fetched)
             keys = {page.url, page.sha256}
             reason = found.reason or ("in the other web" if keys & other else "duplicate" if keys & seen else "")
             if reason:
@@ -133,22 +197,71 @@ def gather(
     return Crawl(tuple(mention_links(kept)), tuple(dropped))
 
 
-def _walk(name: str, plan: Plan, hosts: Mapping[str, str]) -> Iterator[Found]:
-    """Everything that one source finds."""
+def _walk(
+    name: str, plan: Plan, hosts: Mapping[str, str], day: str, store: str | Path | None, refresh: bool
+) -> Iterator[tuple[Found, str]]:
+    """Everything that one source finds, and the day on which it was fetched."""
+    who = {"user_agent": user_agent(plan.contact)}
+    if name == "web" and plan.web_roots:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _web(plan, hosts, day, Path(store or f"{folder}/crawl.sqlite"), refresh)
+        return
+    walk: Iterable[Found] = ()
     if name == "wikipedia" and plan.wiki_roots:
-        yield from sources.wikipedia(
-            plan.wiki_api, plan.wiki_roots, hosts, plan.limit, plan.depth, plan.threads, plan.delay
-        )
+        limits = (plan.limit, plan.depth, plan.threads, plan.delay)
+        walk = sources.wikipedia(plan.wiki_api, plan.wiki_roots, hosts, *limits, **who)
     elif name == "arxiv" and plan.arxiv_query:
-        yield from sources.arxiv_papers(plan.arxiv_api, plan.arxiv_query, hosts, plan.limit)
+        walk = sources.arxiv_papers(
+            plan.arxiv_api, plan.arxiv_query, hosts, plan.limit, pdf_pages=plan.arxiv_pdf, **who
+        )
     elif name == "github" and plan.github_query:
-        yield from sources.github_repositories(plan.github_api, plan.github_query, hosts, plan.limit)
-    elif name == "web" and plan.web_roots:
-        with Fetcher(hosts, delay=plan.delay) as fetcher:
-            maps = [m for root in plan.web_roots for m in fetcher.sitemaps(root)] if plan.use_sitemaps else []
-            yield from sources.site(
-                fetcher, plan.web_roots, plan.limit, plan.depth, plan.threads, list(dict.fromkeys(maps))
-            )
+        more = {"docs": plan.github_docs, "issues": plan.github_issues, "releases": plan.github_releases}
+        walk = sources.github_repositories(plan.github_api, plan.github_query, hosts, plan.limit, **more, **who)
+    yield from ((found, day) for found in walk)
+
+
+def spider(
+    plan: Plan, hosts: Mapping[str, str], store: Store, day: str, refresh: bool = False, manners: Manners | None = None
+) -> Spider:
+    """The crawler of the plan's plain sites, ready to run."""
+    limits = Limits(plan.limit, plan.host_limit, plan.depth, plan.breadth, plan.web_hosts, plan.max_hosts)
+    manners = manners or Manners(plan.contact, plan.delay, plan.threads)
+    return Spider(store, plan.web_roots, hosts, limits, manners, day, plan.use_sitemaps, refresh, plan.parsers)
+
+
+def _web(plan: Plan, hosts: Mapping[str, str], day: str, path: Path, refresh: bool) -> Iterator[tuple[Found, str]]:
+    """Crawl the plain sites in a thread (a notebook's own event loop is busy); what is settled comes out meanwhile."""
+    failed: list[BaseException] = []
+    with Store(path) as mine, Store(path) as its:
+        crawler = spider(plan, hosts, its, day, refresh)
+
+        def work() -> None:
+            try:
+                asyncio.run(crawler.run())
+            except BaseException as error:  # noqa: BLE001 - raised again below, where somebody sees it
+                failed.append(error)
+
+        thread = threading.Thread(target=work, name="spider", daemon=True)
+        thread.start()
+        at, alive = -1, True
+        try:
+            while alive:
+                alive = thread.is_alive()
+                for rank, fetched, doc in mine.results(at):
+                    at = rank
+                    yield Found(doc.url, "web", doc.page, doc.reason, doc.robots, doc.asked), fetched
+                thread.join(0.05)
+        finally:
+            crawler.stop = True
+            thread.join()
+    if failed:
+        raise failed[0]
+
+
+def stored_pages(store: Store) -> Iterator[Page]:
+    """The pages that a crawl of plain sites kept, one after the other: for crawls too large for memory."""
+    for _, day, doc in store.results(kept=True):
+        yield _page(Found(doc.url, "web", doc.page, "", doc.robots, doc.asked), day)
 
 
 def _page(found: Found, day: str) -> Page:
@@ -166,113 +279,11 @@ def _page(found: Found, day: str) -> Page:
         licence=cleaned.licence,
         robots=found.robots,
         date=cleaned.date,
+        language=cleaned.language,
     )
 
 
-def mention_links(pages: Sequence[Page]) -> list[Page]:
-    """Add to each Wikipedia page a link to every page of another source whose full title it names.
+if __name__ == "__main__":
+    from webdancer.crawl_plan import main
 
-    Only titles of two words or more (a hyphen counts) that one page alone bears are looked for.
-    """
-    counts = Counter(page.title for page in pages)
-    urls = {
-        p.title: p.url
-        for p in pages
-        if p.source != "wikipedia" and counts[p.title] == 1 and re.search(r"\w[ -]\w", p.title)
-    }
-    if not urls:
-        return list(pages)
-    longest = max(len(title.split()) for title in urls)
-    result = []
-    for page in pages:
-        named = _named(page.text, urls, longest) if page.source == "wikipedia" else ()
-        result.append(dataclasses.replace(page, links=tuple(dict.fromkeys([*page.links, *named]))) if named else page)
-    return result
-
-
-def _named(text: str, urls: Mapping[str, str], longest: int) -> list[str]:
-    """URLs of the titles that occur in a text as runs of whole words, longest title first at each place."""
-    found, words = [], [w.strip(".,;:!?()\"'") for w in text.split()]
-    at = 0
-    while at < len(words):
-        for size in range(min(longest, len(words) - at), 0, -1):
-            url = urls.get(" ".join(words[at : at + size]))
-            if url:
-                found.append(url)
-                at += size - 1
-                break
-        at += 1
-    return found
-
-
-def link_table(pages: Iterable[Page]) -> list[tuple[str, str]]:
-    """The edges of the link graph: pairs of URLs of stored pages, the first linking to the second."""
-    pages = list(pages)
-    stored = {page.url for page in pages}
-    return [(page.url, link) for page in pages for link in page.links if link in stored]
-
-
-def page_table(pages: Iterable[Page]) -> pd.DataFrame:
-    """One row a page: `url, source, words, links`, `inside` (links to stored pages), `links_in` (from stored pages)."""
-    pages = list(pages)
-    edges = link_table(pages)
-    out, into = Counter(a for a, _ in edges), Counter(b for _, b in edges)
-    rows = [(p.url, p.source, len(p.text.split()), len(p.links), out[p.url], into[p.url]) for p in pages]
-    return pd.DataFrame(rows, columns=["url", "source", "words", "links", "inside", "links_in"])
-
-
-def drop_table(crawls: Iterable[Crawl]) -> pd.DataFrame:
-    """Dropped addresses by reason, most frequent first: `reason, addresses`."""
-    counts = Counter(d.reason for crawl in crawls for d in crawl.dropped)
-    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return pd.DataFrame(rows, columns=["reason", "addresses"])
-
-
-def neighbourhood(pages: Iterable[Page], centre: str, most: int = 60) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """A page with the pages it links to and those that link to it: edges among them, and each one's source.
-
-    Args:
-        centre: URL of a stored page.
-        most: pages at most; nearer ones first, then in the order of `pages`.
-    Returns: edges as pairs of URLs, and URL to source, as `plots.link_graph` takes them.
-    """
-    pages = list(pages)
-    source = {page.url: page.source for page in pages}
-    if centre not in source:
-        raise ValueError(f"got {centre!r}, wanted the URL of a stored page")
-    edges = link_table(pages)
-    around: dict[str, None] = {centre: None}
-    for _ in range(2):
-        near = [url for edge in edges for url in edge if edge[0] in around or edge[1] in around]
-        around.update(dict.fromkeys(near))
-    chosen = set(list(around)[:most])
-    return [(a, b) for a, b in edges if a in chosen and b in chosen], {u: source[u] for u in around if u in chosen}
-
-
-def metrics(crawl: Crawl) -> dict[str, Any]:
-    """Counts of a crawl for the marker; equal for equal webs, whenever they were crawled."""
-    edges = link_table(crawl.pages)
-    reached = {target for _, target in edges}
-    return {
-        "pages": len(crawl.pages),
-        "by_source": {name: sum(p.source == name for p in crawl.pages) for name in SOURCES},
-        "dropped": len(crawl.dropped),
-        "dropped_by_reason": dict(sorted(Counter(d.reason for d in crawl.dropped).items())),
-        "words": sum(len(p.text.split()) for p in crawl.pages),
-        "links": sum(len(p.links) for p in crawl.pages),
-        "links_between_stored_pages": len(edges),
-        "links_across_sources": _across(crawl.pages, edges),
-        "pages_without_links_in": len(crawl.pages) - len(reached),
-    }
-
-
-def _across(pages: Sequence[Page], edges: Sequence[tuple[str, str]]) -> int:
-    """Links between stored pages of different sources."""
-    source = {page.url: page.source for page in pages}
-    return sum(source[a] != source[b] for a, b in edges)
-
-
-def coverage(pages: Iterable[Page], wanted: Iterable[str]) -> float:
-    """Share of the wanted URLs that were stored, from 0 to 1; 1.0 if none is wanted."""
-    stored, wanted = {page.url for page in pages}, set(wanted)
-    return len(wanted & stored) / len(wanted) if wanted else 1.0
+    main()

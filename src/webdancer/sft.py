@@ -12,6 +12,7 @@ episode (`renamed`), so that it learns to copy them.
 
 import math
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,7 +102,7 @@ def name_groups(tokenizer: Any, examples: Sequence[Example], titles: Sequence[st
 
     Groups: first words of `titles` and other words of titles, each by capital or small letter, and the years. A word in
     more than one title of fifty ("University") says what kind of thing is named and stays, and so does a word that the
-    assistant uses in more than one episode of ten.
+    assistant uses in more than one episode of ten. The pieces of numbers are groups of their own.
     """
     encoded = [tokens.encode(tokenizer, title) for title in titles]
     first = Counter(ids[0] for ids in encoded if ids)
@@ -113,8 +114,14 @@ def name_groups(tokenizer: Any, examples: Sequence[Example], titles: Sequence[st
         rare = first[i] + later[i] <= len(titles) / 50 and used[i] <= len(examples) / 10
         if rare and word[i].isalpha() and len(word[i]) > 2:
             groups.setdefault((first[i] > later[i], word[i][0].isupper()), []).append(i)
-    years = [i for w, i in sorted(tokenizer.get_vocab().items()) if len(w) == 5 and "1800" <= w[1:] <= "2029"]
-    return [group for group in (*groups.values(), years) if len(group) > 1]
+    return [group for group in (*groups.values(), *_digits(tokenizer)) if len(group) > 1]
+
+
+def _digits(tokenizer: Any) -> list[list[int]]:
+    """Years, and pieces of longer numbers by length and place; a single digit alone is a count and keeps its value."""
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    forms = (rf"{tokens.START}(1[89]|20)\d\d", rf"{tokens.START}\d\d", r"\d\d", r"\d")
+    return [[i for word, i in vocabulary if re.fullmatch(form, word)] for form in forms]
 
 
 def renamed(batch: Iterable[Example], groups: Sequence[Sequence[int]], stream: random.Random) -> list[Example]:

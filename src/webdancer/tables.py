@@ -1,6 +1,6 @@
 """The README's tables, made from the markers of the committed results: `python -m webdancer.tables`.
 
-In: `results/laptop/NN_name.json`, `notebooks/`, README.md. Out: README.md with what stands between
+In: `results/laptop/NN_name.json`, `results/bench/`, `notebooks/`, README.md. Out: README.md with what stands between
 `<!-- table: NAME -->` and `<!-- /table -->` replaced. No number in these tables is typed by hand; a test compares them
 with the markers.
 """
@@ -99,6 +99,42 @@ def parts(root: Path, found: dict[str, dict[str, Any]]) -> str:
     return table(rows)
 
 
+def benches(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """What `make bench` measured, ours beside a peer, from `results/bench/`; medians of the runs named there."""
+    crawl, search, blocked = (_bench(root, name) for name in ("crawl", "search", "blocked"))
+    rows = [["measured", "ours", "peer", "ratio"]]
+    if crawl:
+        ours, peer = (crawl[who]["pages_per_second"]["median"] for who in ("ours", "peer"))
+        ratio = f"{crawl['ratio']['median']:.1f}"
+        rows.append(["crawl of the pocket web, pages a second (Scrapy)", f"{ours:.0f}", f"{peer:.0f}", ratio])
+        sizes = ", ".join(f"{m['peak_memory_mib']} at {m['pages']:,}" for m in crawl["memory"])
+        rows.append(["memory of a crawl in MiB, by pages", sizes, "-", "-"])
+    if search:
+        what = f"index of {search['passages']:,} real Wikipedia passages, seconds (plain bm25s)"
+        rows.append(_pair(search, "index_seconds", what, 2))
+        rows.append(_pair(search, "queries_per_second_without_snippets", "ranking only, queries a second", 0))
+        rows.append(
+            ["with snippets, queries a second", f"{search['ours']['queries_per_second']['median']:.0f}", "-", "-"]
+        )
+    if blocked:
+        held = blocked["kinds"]["held"]["dropped"]
+        says = " and ".join(f"{held[k]['right']} of {held[k]['of']}" for k in ("precision", "recall"))
+        rows.append(["walls and error pages recognised, unseen set: precision and recall", says, "-", "-"])
+    return table(rows)
+
+
+def _bench(root: Path, name: str) -> dict[str, Any]:
+    """A benchmark's file, empty if it was not run."""
+    path = root / "results" / "bench" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _pair(bench: dict[str, Any], key: str, says: str, digits: int) -> list[str]:
+    """A row with our median, the peer's and the ratio."""
+    ours, peer = (bench[who][key]["median"] for who in ("ours", "peer"))
+    return [says, f"{ours:.{digits}f}", f"{peer:.{digits}f}", f"{bench['ratio'][key]:.1f}"]
+
+
 def percent(estimate: dict[str, Any]) -> str:
     """`{"value": 0.5, "ci95": [0.4, 0.6]}` as `50.0 (40.0 to 60.0)`."""
     low, high = estimate["ci95"]
@@ -118,7 +154,7 @@ def fill(text: str, root: Path) -> str:
         ValueError: a mark names a table that does not exist.
     """
     found = markers(root)
-    makers = {"notebooks": notebooks, "results": results, "parts": parts}
+    makers = {"notebooks": notebooks, "results": results, "parts": parts, "benches": benches}
 
     def replaced(match: re.Match[str]) -> str:
         if match[2] not in makers:

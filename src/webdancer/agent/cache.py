@@ -4,10 +4,17 @@
 own caches append to all rows at once; episodes of different lengths need `[slot, position]` writes instead.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers import AttentionInterface
 from transformers.cache_utils import Cache
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+ATTENTION = "slots"  # name of `attend` for transformers
+CHUNK = 8  # rows that look back equally far, the farthest their longest needs
 
 
 class SlotCache(Cache):
@@ -45,8 +52,10 @@ class SlotCache(Cache):
         self.span = min(self.capacity, max(starts) + width)
         self.all_rows = rows == list(range(self.slots))
         self.rows = torch.tensor(rows, device=self.device)
-        mask = torch.arange(self.span, device=self.device)[None, None, :] <= self.positions[:, :, None]
-        return self.positions, mask[:, None]
+        mask = (torch.arange(self.span, device=self.device)[None, None, :] <= self.positions[:, :, None])[:, None]
+        ends = [min(self.capacity, start + width) for start in starts]
+        mask.spans = [max(ends[i : i + CHUNK]) for i in range(0, len(ends), CHUNK)]
+        return self.positions, mask
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
@@ -63,3 +72,44 @@ class SlotCache(Cache):
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Longest aimed row; transformers asks only to build masks, which `aim` already did."""
         return self.span
+
+
+def attend(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor, **more: Any
+) -> tuple[torch.Tensor, None]:
+    """Attention of one new token a row, a few rows at a time, no further back than the longest of them.
+
+    Episodes differ in length by a factor of ten, and reading keys and values is what decoding spends its time on.
+    Shapes and result are those of transformers' attention functions; several new tokens a row go there unchanged.
+    """
+    spans = getattr(attention_mask, "spans", None)
+    if spans is None or query.shape[2] > 1:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **more)
+    parts = []
+    for first, span in zip(range(0, len(query), CHUNK), spans, strict=True):
+        rows = slice(first, first + CHUNK)
+        parts.append(
+            sdpa_attention_forward(
+                module,
+                query[rows],
+                key[rows, :, :span],
+                value[rows, :, :span],
+                attention_mask[rows, ..., :span],
+                **more,
+            )[0]
+        )
+    return torch.cat(parts), None
+
+
+AttentionInterface.register(ATTENTION, attend)
+
+
+@contextmanager
+def attending(config: Any) -> Iterator[None]:
+    """Let a model that uses torch's attention use `attend` for a while; other attentions stay as they are."""
+    before = config._attn_implementation
+    config._attn_implementation = ATTENTION if before == "sdpa" else before
+    try:
+        yield
+    finally:
+        config._attn_implementation = before

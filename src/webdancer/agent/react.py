@@ -86,9 +86,9 @@ def settle(reply: Reply, style: str) -> str:
     spoken = think[1] if think else rest[: rest.find("<")] if action and "<" in rest else ""
     sources = (reply.reasoning, spoken) if style == "long" else (spoken, reply.reasoning)
     thought = _TAG.sub(r"&lt;\1>", next((s.strip() for s in sources if s.strip()), ""))
-    if action is None:
-        return f"<think>\n{thought}\n</think>\n{rest.strip()}" if thought else rest.strip()
-    return f"<think>\n{thought}\n</think>\n{_action(action[1], action[2].strip())}"
+    head = f"<think>\n{thought}\n</think>\n" if thought or action else ""
+    text = head + (_action(action[1], action[2].strip()) if action else rest.strip())
+    return text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair fits into no file
 
 
 def _action(tag: str, inside: str) -> str:

@@ -12,65 +12,16 @@ message and the episode goes on, but a turn with neither call nor answer ends it
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from webdancer.agent import judge, tokens
-from webdancer.agent.cache import SlotCache
+from webdancer.agent.cache import SlotCache, attending
+from webdancer.agent.episode import Episode, Limits, Slot
 from webdancer.agent.policy import Policy
 from webdancer.core import prompts, protocol
-
-
-@dataclass
-class Episode:
-    """One episode as tokens and as messages.
-
-    `ids`, `mask`, `logp` have equal length: `mask` True where the policy wrote, `logp` the natural log-probability of
-    that token under the untempered policy (0.0 elsewhere). `stop` is one of `protocol.STOPS`.
-    """
-
-    question_id: str
-    sample: int
-    messages: list[dict[str, str]]
-    ids: list[int]
-    mask: list[bool]
-    logp: list[float]
-    prediction: str = ""
-    stop: str = ""
-    n_calls: int = 0
-    turns: int = 0
-    format_ok: bool = False
-
-    @property
-    def truncated(self) -> bool:
-        """Ended by a limit and not by the policy: left out of the loss, counted in the group."""
-        return self.stop in ("turn_cap", "context_cap", "cut")
-
-
-@dataclass
-class Slot:
-    """Where an episode lives while it runs: tokens not yet fed, length in the cache, its random stream."""
-
-    episode: Episode | None = None
-    pending: list[int] = field(default_factory=list)
-    length: int = 0
-    turn: list[int] = field(default_factory=list)
-    stream: random.Random = field(default_factory=random.Random)
-    call: tuple[str, dict[str, Any]] | str | None = None  # a tool call, or the text of an error, waiting to be served
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When an episode ends or a token is cut off; temperature and top-p of the sampler."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_turns: int = 12
-    max_tokens: int = 1024  # of the whole episode, observations included
-    max_turn_tokens: int = 160
 
 
 def run(
@@ -120,7 +71,11 @@ def _loop(
     cache = SlotCache(policy.model.config, slots, limits.max_tokens + 1, parameter.dtype, parameter.device)
     table = [Slot() for _ in range(slots)]
     policy.model.eval()
-    with torch.inference_mode(), tqdm(total=len(episodes), desc=progress, disable=not progress, mininterval=10) as bar:
+    with (
+        torch.inference_mode(),
+        attending(policy.model.config),
+        tqdm(total=len(episodes), desc=progress, disable=not progress, mininterval=10) as bar,
+    ):
         while True:
             _fill(policy, table, queue, limits, seed)
             active = [s for s in table if s.episode is not None]
@@ -184,7 +139,8 @@ def _forward(policy: Policy, cache: SlotCache, table: list[Slot], rows: list[int
             pending = table[i].pending
             ids[row, : len(pending)] = torch.tensor(pending)
             last[row] = len(pending) - 1
-    positions, mask = cache.aim(rows, [table[i].length for i in rows], width)
+    lengths = [table[i].length if table[i].episode is not None else 0 for i in rows]
+    positions, mask = cache.aim(rows, lengths, width)
     hidden = policy.model.base_model(
         input_ids=ids.to(cache.device),
         attention_mask=mask,

@@ -1,15 +1,17 @@
 """What `visit` shows of a page, written by a language model: evidence and summary for a goal.
 
-Used by 03_distill when a summariser is named. In: the text of a page and a goal; out: two texts for
-`web.tools.Tools`. As in the paper, where Qwen-2.5-72B has this role. Departure: a reply that cannot be read
-falls back on the rule of `web.tools.extract`, because an episode should not end for it.
+Used by 03_distill, 06_dapo and 07_evaluate when a summariser is named. In: the text of a page (or one window of a long
+one) and a goal; out: two texts for `web.tools.Tools`. As in the paper, where Qwen-2.5-72B has this role. Departures: a
+reply that cannot be read falls back on the rule of `web.tools.extract`, because an episode should not end for it; and
+markup in the page is made harmless before the model sees it.
 """
 
 import json
-import re
+from typing import Any
 
 from webdancer.agent.judge import Asks
 from webdancer.core import prompts
+from webdancer.web.inert import inert
 from webdancer.web.tools import Summarise, extract
 
 
@@ -20,7 +22,7 @@ def summariser(llm: Asks) -> Summarise:
     """
 
     async def summarise(text: str, goal: str) -> tuple[str, str]:
-        reply = await llm.chat(prompts.summarise(text, goal), seed=0)
+        reply = await llm.chat(prompts.summarise(inert(text), inert(goal)), seed=0)
         return read_summary(reply.content) or extract(text, goal)
 
     return summarise
@@ -29,13 +31,27 @@ def summariser(llm: Asks) -> Summarise:
 def read_summary(reply: str) -> tuple[str, str] | None:
     """Evidence and summary of a summariser's JSON reply, text around the object allowed; None if it has no such object.
 
-    >>> read_summary('Here: {"rational": "r", "evidence": "It rains.", "summary": "Rain."}')
-    ('It rains.', 'Rain.')
+    Evidence may be a list of sentences. The last object with both fields counts: some models think aloud in JSON first.
+
+    >>> read_summary('Here: {"rational": "r", "evidence": ["It rains.", "It pours."], "summary": "Rain."}')
+    ('It rains.\\nIt pours.', 'Rain.')
     """
-    found = re.search(r"\{.*\}", reply, re.DOTALL)
+    found = None
+    start = reply.find("{")
+    while start >= 0:
+        data, end = _object(reply, start)
+        evidence = data.get("evidence")
+        if isinstance(evidence, list) and all(isinstance(e, str) for e in evidence):
+            evidence = "\n".join(evidence)
+        if isinstance(evidence, str) and isinstance(data.get("summary"), str):
+            found = evidence, data["summary"]
+        start = reply.find("{", end)
+    return found
+
+
+def _object(text: str, start: int) -> tuple[dict[str, Any], int]:
+    """The JSON object at `start` and where it ends; an empty one, and the next character, if there is none."""
     try:
-        data = json.loads(found[0]) if found else {}
-    except ValueError:
-        return None
-    evidence, summary = data.get("evidence"), data.get("summary")
-    return (evidence, summary) if isinstance(evidence, str) and isinstance(summary, str) else None
+        return json.JSONDecoder(strict=False).raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return {}, start + 1

@@ -44,7 +44,13 @@ PIECES = (
     "\n\nSummary: \n",
     "\n=======\n",
 )
-_WORD = r"⟨[A-Za-z0-9]+"
+_YEAR = r"⟨(?:1[89]|20)[0-9]{2}(?![A-Za-z0-9])"
+_WORD = rf"{_YEAR}|⟨?[0-9]{{1,2}}|⟨?[A-Za-z]+"  # a year is one token, any other number goes by two digits
+
+
+# Pieces of numbers: two digits, or a last one alone; without the mark of a word start they stand inside a number.
+NUMBERS = [START + str(n) for n in range(10)] + [f"{start}{n:02d}" for start in (START, "") for n in range(100)]
+LEAST = 600  # bytes, specials, pieces of numbers and of the protocol leave room for some words from here on
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def train_tokenizer(texts: Iterable[str], size: int = 2000, pieces: Sequence[str
 
     Args:
         texts: what the policy will read and write.
-        size: the largest vocabulary, specials and the 256 bytes included (at least 300).
+        size: the largest vocabulary, specials, bytes and numbers included (at least `LEAST`).
         pieces: stretches of text that become one token each, besides `PIECES`.
         max_length: recorded as the model's context, in tokens.
 
@@ -84,11 +90,11 @@ def train_tokenizer(texts: Iterable[str], size: int = 2000, pieces: Sequence[str
     from transformers import PreTrainedTokenizerFast
 
     specials = [PAD, END, *(f"<|{role}|>" for role in ROLES)]
-    if size < 300:
-        raise ValueError(f"got size={size}, wanted at least 300: 256 bytes and the specials come first")
+    if size < LEAST:
+        raise ValueError(f"got size={size}, wanted at least {LEAST}: bytes, specials and numbers come first")
     frame = Tokenizer(models.Unigram([("a", 0.0)], None))
     _add_text_steps(frame, [*PIECES, *pieces])
-    fixed = [frame.normalizer.normalize_str(piece) for piece in (*PIECES, *pieces)]
+    fixed = [frame.normalizer.normalize_str(piece) for piece in (*PIECES, *pieces)] + NUMBERS
     counts: Counter[str] = Counter()
     for text in texts:
         words = frame.pre_tokenizer.pre_tokenize_str(frame.normalizer.normalize_str(text))

@@ -34,6 +34,7 @@ class Page:
     licence: str = ""
     robots: str = "allowed"
     date: str = ""  # publication date, shown in search results
+    language: str = ""  # BCP 47, such as en or zh-Hans; empty: not told
     version: int = VERSION
 
 

@@ -83,7 +83,7 @@ def bars(
     )
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if group:
-        axis.legend(title=group, frameon=False)
+        axis.legend(title=group, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
 
 

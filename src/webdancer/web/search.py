@@ -1,28 +1,30 @@
 """The search engine of the project: BM25 over stored pages, with one sentence of each page as its snippet.
 
-Used by 02_synthesize (the `S` of E2HQA), 03_distill and 06_dapo (the agent's `search` tool); 01_crawl shows it. In:
-pages.
-Out: ranked hits. Everything about a page that a query needs (sentences, their words) is worked out once, when the
-index is built. Departure from the paper: WebDancer asks Google. We index the pages that we stored, so that a search
-costs no money, takes well under a millisecond and gives the same result tomorrow.
+Used by 02_synthesize (the `S` of E2HQA), 03_distill, 06_dapo and 07_evaluate (the agent's `search` tool); 01_crawl
+shows it. In: pages. Out: ranked hits. An index can be saved to a folder and opened again without being rebuilt; its
+pages and scores then stay on disk. Departure from the paper: WebDancer asks Google. We index the pages that we stored,
+so that a search costs no money, takes about a millisecond and gives the same result tomorrow. `web.live` has backends
+that ask a live engine instead.
 """
 
-import re
-import unicodedata
 import warnings
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from webdancer.core.schema import Page
+from webdancer.web import saved
+from webdancer.web.words import MAX_QUERY_WORDS as MAX_QUERY_WORDS
+from webdancer.web.words import cut_words, query_words, sentences, words
 
-MAX_QUERY_WORDS = 64  # a longer query is cut: nobody searches for a whole page
-_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: every character is a word of its own
-_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[^\Wa-z])|(?<=[。！？])|\s*\n\s*")
+READ_PAGES = 1_000  # pages whose sentences are kept at hand
 
 
 @dataclass(frozen=True)
@@ -33,36 +35,6 @@ class Hit:
     title: str
     snippet: str
     date: str = ""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text for matching: lower case, no accents, no punctuation.
-
-    >>> words("Émile's 2 papers")
-    ['emile', 's', '2', 'papers']
-    """
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _WORD.findall(text.casefold())
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text into sentences: at a line end, and behind `.`, `!` or `?` where a capital or a digit follows.
-
-    >>> sentences("She was born in Orlen Ford. The mentor was Tal.\\nSince 1900.")
-    ['She was born in Orlen Ford.', 'The mentor was Tal.', 'Since 1900.']
-    """
-    return [s.strip() for s in _SENTENCE.split(text) if s and s.strip()]
-
-
-def cut_words(text: str, limit: int) -> str:
-    """`text` if it has at most `limit` words, else its first `limit` words and " ...".
-
-    >>> cut_words("one two three", 2)
-    'one two ...'
-    """
-    parts = text.split()
-    return " ".join(parts) if len(parts) <= limit else " ".join(parts[:limit]) + " ..."
 
 
 def best_sentence(pool: Sequence[tuple[str, frozenset[str]]], query: frozenset[str]) -> str:
@@ -76,53 +48,94 @@ def best_sentence(pool: Sequence[tuple[str, frozenset[str]]], query: frozenset[s
 
 
 class SearchIndex:
-    """A BM25 index over pages, built by `SearchIndex.build`; searching changes nothing, so threads may share it."""
+    """A BM25 index over pages, from `SearchIndex.build` or `SearchIndex.load`.
 
-    def __init__(self, pages: Sequence[Page], bm25: Any, vocabulary: dict[str, int], snippet_words: int) -> None:
-        self.pages = tuple(pages)
+    Searching changes nothing, so threads may share it. `pages` are the pages in index order; of a loaded index they
+    are read from disk one by one. `built_from` is the fingerprint of the pages (see `web.saved`).
+    """
+
+    def __init__(
+        self, pages: Sequence[Page], bm25: Any, snippet_words: int, title_weight: int = 2, built_from: str = ""
+    ) -> None:
+        self.pages = pages
         self.snippet_words = snippet_words
+        self.title_weight = title_weight
+        self.built_from = built_from
         self._bm25 = bm25
-        self._vocabulary = vocabulary
-        self._sentences = [[(s, frozenset(words(s))) for s in sentences(p.text)] for p in self.pages]
+        self._vocabulary: dict[str, int] = bm25.vocab_dict
+        # Plain views, also of memory-mapped arrays: slicing them costs a tenth.
+        self._data, self._rows, self._starts = (np.asarray(bm25.scores[k]) for k in ("data", "indices", "indptr"))
+        self._read = lru_cache(maxsize=READ_PAGES)(self._read_page)
         self._cached = lru_cache(maxsize=50_000)(self._search)  # a group of rollouts asks the same again and again
 
     @classmethod
-    def build(cls, pages: Sequence[Page], snippet_words: int = 40, title_weight: int = 2) -> "SearchIndex":
-        """Index the pages.
+    def build(
+        cls, pages: Iterable[Page], snippet_words: int = 40, title_weight: int = 2, folder: str | Path = ""
+    ) -> "SearchIndex":
+        """Index the pages in one pass over them.
 
         Args:
-            pages: in the order that breaks ties between equal scores.
+            pages: any iterable, in the order that breaks ties between equal scores.
             snippet_words: longest snippet, in words.
             title_weight: how many times the words of a title count.
+            folder: write pages and index there on the way and open it: the texts are then never all in memory.
         Raises:
-            ValueError: no page to index, or `snippet_words` or `title_weight` below 1.
+            ValueError: no page to index, `snippet_words` or `title_weight` below 1, or `folder` holds other files.
         """
-        if not pages:
-            raise ValueError("got no pages, wanted at least one to index: run 01_crawl and look at what it dropped")
         if snippet_words < 1 or title_weight < 1:
             raise ValueError(f"got snippet_words={snippet_words}, title_weight={title_weight}, wanted 1 or more")
-        vocabulary: dict[str, int] = {"": 0}  # the empty word keeps the vocabulary from being empty
-        ids = []
-        for page in pages:
-            found = words(page.title) * title_weight + words(page.text)
-            ids.append([vocabulary.setdefault(word, len(vocabulary)) for word in found] or [0])
-        with warnings.catch_warnings():  # bm25s imports tqdm's notebook bar, which warns where ipywidgets is missing
-            warnings.simplefilter("ignore")
-            import bm25s
-        bm25 = bm25s.BM25(backend="numpy")
-        bm25.index((ids, vocabulary), create_empty_token=False, show_progress=False)
-        return cls(pages, bm25, vocabulary, snippet_words)
+        counts = _Counts(title_weight)
+        if folder:
+            with saved.writing(folder) as (temporary, facts):
+                with saved.PageWriter(temporary) as writer:
+                    for page in counts.through(pages):
+                        writer.add(page)
+                facts.update(_write(temporary, counts.bm25(), snippet_words, title_weight, counts.built_from()))
+            return cls.load(folder)
+        kept = tuple(counts.through(pages))
+        return cls(kept, counts.bm25(), snippet_words, title_weight, counts.built_from())
+
+    def save(self, folder: str | Path) -> None:
+        """Write the index and its pages to a folder, replacing an older index there.
+
+        Raises:
+            ValueError: the folder holds something that is not a search index.
+        """
+        with saved.writing(folder) as (temporary, facts):
+            with saved.PageWriter(temporary) as writer:
+                for page in self.pages:
+                    writer.add(page)
+            facts.update(_write(temporary, self._bm25, self.snippet_words, self.title_weight, self.built_from))
+
+    @classmethod
+    def load(cls, folder: str | Path, mmap: bool = True, pages: Iterable[Page] | None = None) -> "SearchIndex":
+        """Open a saved index; nothing is counted again.
+
+        Args:
+            mmap: leave scores on disk and check only the sizes of the files; else read them and check their hashes.
+            pages: the pages that the index should have been built from; None to take it as it is.
+        Raises:
+            FileNotFoundError: no such folder.
+            ValueError: it is not an index, of another version, cut off or changed, or built from other pages.
+        """
+        facts = saved.check(folder, contents=not mmap, built_from="" if pages is None else saved.fingerprint(pages))
+        bm25 = _bm25s().BM25.load(folder, mmap=mmap, show_progress=False)
+        return cls(
+            saved.StoredPages(Path(folder)), bm25, facts["snippet_words"], facts["title_weight"], facts["built_from"]
+        )
 
     def __len__(self) -> int:
         return len(self.pages)
 
     def scores(self, query: str) -> np.ndarray:
         """BM25 scores of all pages for a query: [pages], float32, 0 where no word is shared."""
-        found = dict.fromkeys(words(query)[:MAX_QUERY_WORDS])
-        ids = [self._vocabulary[word] for word in found if word in self._vocabulary]
-        if not ids:
-            return np.zeros(len(self.pages), dtype=np.float32)
-        return self._bm25.get_scores(ids)
+        total = np.zeros(len(self.pages), dtype=np.float32)
+        for word in query_words(query):
+            i = self._vocabulary.get(word)
+            if i is not None:
+                span = slice(self._starts[i], self._starts[i + 1])
+                total[self._rows[span]] += self._data[span]  # a page stands at most once in a span
+        return total
 
     def rank(self, query: str, k: int = 10) -> list[int]:
         """Indices of the best `k` pages, best first; equal scores in index order; only pages that share a word."""
@@ -139,10 +152,68 @@ class SearchIndex:
         return list(self._cached(query, k))
 
     def _search(self, query: str, k: int) -> tuple[Hit, ...]:
-        wanted = frozenset(words(query)[:MAX_QUERY_WORDS])
+        wanted = frozenset(query_words(query))
         hits = []
         for i in self.rank(query, k):
-            page = self.pages[i]
-            snippet = cut_words(best_sentence(self._sentences[i], wanted), self.snippet_words)
-            hits.append(Hit(page.url, page.title, snippet, page.date))
+            page, pool = self._read(i)
+            hits.append(
+                Hit(page.url, page.title, cut_words(best_sentence(pool, wanted), self.snippet_words), page.date)
+            )
         return tuple(hits)
+
+    def _read_page(self, i: int) -> tuple[Page, list[tuple[str, frozenset[str]]]]:
+        """A page, its sentences and their words."""
+        page = self.pages[i]
+        return page, [(s, frozenset(words(s))) for s in sentences(page.text)]
+
+
+class _Counts:
+    """The words of pages as they pass by: four bytes a word and one entry for each different word."""
+
+    def __init__(self, title_weight: int) -> None:
+        self.title_weight = title_weight
+        self.vocabulary: dict[str, int] = {"": 0}  # the empty word keeps the vocabulary from being empty
+        self.ids: list[array[int]] = []
+        self._hash = saved.Fingerprint()
+
+    def through(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Yield the pages again, counted."""
+        known = self.vocabulary
+        for page in pages:
+            found = words(page.title) * self.title_weight + words(page.text)
+            self.ids.append(array("i", [known.setdefault(word, len(known)) for word in found] or [0]))
+            self._hash.add(page)
+            yield page
+
+    def bm25(self) -> Any:
+        """The scores, by bm25s."""
+        if not self.ids:
+            raise ValueError("got no pages, wanted at least one to index: run 01_crawl and look at what it dropped")
+        bm25 = _bm25s().BM25(backend="numpy")
+        bm25.index((self.ids, self.vocabulary), create_empty_token=False, show_progress=False)
+        self.ids = []
+        return bm25
+
+    def built_from(self) -> str:
+        """The fingerprint of the pages that passed."""
+        return self._hash.digest()
+
+
+def _write(folder: Path, bm25: Any, snippet_words: int, title_weight: int, built_from: str) -> dict[str, str | int]:
+    """Write the scores; returns what the manifest should say."""
+    bm25.save(folder, show_progress=False)
+    return {
+        "pages": int(bm25.scores["num_docs"]),
+        "built_from": built_from,
+        "snippet_words": snippet_words,
+        "title_weight": title_weight,
+        "bm25s": metadata.version("bm25s"),
+    }
+
+
+def _bm25s() -> ModuleType:
+    """bm25s, which imports tqdm's notebook bar, which warns where ipywidgets is missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import bm25s
+    return bm25s

@@ -1,34 +1,29 @@
-"""From what a server sent to what a reader wants: clean text, title, links, licence, date; or why not to keep it.
+"""From what a server sent to what a reader wants: title, text, links, language, licence and date of a page.
 
-Used by 01_crawl. In: HTML (or the Markdown of a README). Out: a `Cleaned`, and a reason from `block_reason` for pages
-that are errors, bot checks, empty or disambiguation lists. The released WebDancer sample holds several questions
-written from such pages ("Just a moment...", 404, Ray ID); the paper names no filter, so this one is ours.
+Used by 01_crawl. In: HTML (or the Markdown of a README). Out: a `Cleaned`. Which part of a page is its text is decided
+in `web.region`, how it is written in `web.lines`, and whether it is worth keeping in `web.blocked`. The paper says
+nothing of how its pages were cleaned.
 """
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-import trafilatura
 from lxml import etree, html
 
-LINK_LIST = 0.8  # share of link text from which a page only points to others
-SHORT = 1_000  # characters; a longer text that speaks of captchas or errors is about them, not one of them
-_SKIPPED = ("script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "svg")
-_BLOCK = (
-    r"just a moment|verify(?:ing)? (?:that )?you are (?:a )?human|checking your browser|are you a robot|unusual traffic"
-    r"|attention required|enable javascript and cookies|complete the captcha|\bray id\b|pardon our interruption"
-)
-_BLOCKED = re.compile(_BLOCK, re.IGNORECASE)
-_PHRASE = (
-    r"(?:page |file )?not found|access denied|forbidden|gone|(?:internal )?server error|service unavailable|bad gateway"
-    r"|too many requests"
-)
-_ERROR = re.compile(rf"(?:error\W+)?(?:(?:40[34]|410|429|50[0-4])(?:\W+(?:{_PHRASE}))?|{_PHRASE})", re.IGNORECASE)
-_AMBIGUOUS = re.compile(
-    r"\b(?:may|might|can|could)(?: also| commonly)? (?:refer|stand|mean)(?: to| for|\b)", re.IGNORECASE
-)
+from webdancer.web.blocked import LINK_LIST, block_reason
+from webdancer.web.language import guess, language
+from webdancer.web.licence import licence
+from webdancer.web.lines import heading, size
+from webdancer.web.region import read
+
+__all__ = ["LINK_LIST", "Cleaned", "block_reason", "canonical", "clean", "markdown", "tidy", "urls_in"]
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PLAIN = re.compile(r"https?://[a-z0-9.-]+/[A-Za-z0-9._~!*',@/()-]*")  # addresses that are their own one spelling
+_ROOTED = re.compile(r"/[A-Za-z0-9._~!*',@/()-]*")
+_BLANK = re.compile(r"[\x00-\x20\x7f]|\s")
+_HOST = re.compile(r"https?://[a-z0-9.-]+(?=/)")
 _URL = re.compile(r"https?://[^\s<>\"'()\[\]{}]+(?:\([^\s()]*\)[^\s<>\"'()\[\]{}]*)*")
 _MD_LINK = re.compile(r"!?\[([^\[\]]*)\]\(<?([^\s()>]*(?:\([^\s()]*\)[^\s()>]*)*)>?(?:\s[^()]*)?\)")
 
@@ -37,8 +32,9 @@ _MD_LINK = re.compile(r"!?\[([^\[\]]*)\]\(<?([^\s()>]*(?:\([^\s()]*\)[^\s()>]*)*
 class Cleaned:
     """A page for a reader.
 
-    `links` are absolute, without fragments, each once, in page order; `date` is YYYY-MM-DD or empty; `link_share` is
-    the share of the text's words that are link texts, from 0 to 1 (0 if not measured).
+    `links` are absolute, without fragments, each once, in page order; `licence` is an address or a name; `date` is
+    YYYY-MM-DD; `language` a BCP 47 tag; each may be empty. `link_share` is the share of the text's characters that are
+    link texts, from 0 to 1 (0 if not measured).
     """
 
     title: str
@@ -47,6 +43,7 @@ class Cleaned:
     licence: str = ""
     date: str = ""
     link_share: float = 0.0
+    language: str = ""
 
 
 def canonical(url: str, base: str = "") -> str:
@@ -57,6 +54,10 @@ def canonical(url: str, base: str = "") -> str:
     >>> canonical("../b%20c?x=1#top", "HTTP://A.test:80/d/e/")
     'http://a.test/d/b%20c?x=1'
     """
+    if _PLAIN.fullmatch(url):  # the two commonest cases need no parser
+        return url
+    if _ROOTED.fullmatch(url) and "//" not in url and "/." not in url and (home := _HOST.match(base)):
+        return home[0] + url
     try:
         parts = urlsplit(urljoin(base, url.strip()))
         host = parts.hostname or ""
@@ -69,7 +70,8 @@ def canonical(url: str, base: str = "") -> str:
         return ""
     host = f"[{host}]" if ":" in host else host
     path = re.sub(r"%[0-9A-Fa-f]{2}", lambda m: _decoded(m[0]), parts.path or "/")
-    return urlunsplit((parts.scheme, host + port, path.replace(" ", "%20"), parts.query, ""))
+    path, query = (_BLANK.sub(lambda m: quote(m[0]), part) for part in (path, parts.query))
+    return urlunsplit((parts.scheme, host + port, path, query, ""))
 
 
 def _decoded(code: str) -> str:
@@ -79,10 +81,10 @@ def _decoded(code: str) -> str:
 
 
 def clean(markup: str, url: str) -> Cleaned:
-    """Title, main text, links, licence and date of an HTML page.
+    """Title, text, links, licence, date and language of an HTML page.
 
-    The main text is trafilatura's; where it finds nothing (very short or very plain pages), all text outside
-    navigation, forms and scripts. Broken HTML gives what could be read of it; nothing at all gives an empty `Cleaned`.
+    Headings, lists and rows of tables are lines of the text (see `web.lines`). Broken HTML gives what could be read of
+    it; nothing at all gives an empty `Cleaned`.
 
     Args:
         markup: the HTML.
@@ -91,56 +93,50 @@ def clean(markup: str, url: str) -> Cleaned:
     tree = _parse(markup)
     if tree is None:
         return Cleaned("", "")
-    title, links, licence, date = _title(tree), _links(tree, url), _licence(tree, url), _date(tree)
-    text = _main(markup, url) or tidy(_plain(tree))
-    text = text.removeprefix(f"{title}\n")  # the heading is the title
-    return Cleaned(title, text, links, licence, date, _link_share(tree, text))
+    title, links, date = _title(tree), _links(tree, url), _date(tree)
+    told = read(tree, title)
+    text = tidy("\n".join(line.text for line in told)).removeprefix(f"{title}\n")  # the heading is the title
+    characters = sum(map(size, told))
+    share = min(1.0, sum(line.linked for line in told) / characters) if characters else 0.0
+    stated = licence(tree, lambda href: canonical(href, url))
+    return Cleaned(title, text, links, stated, date, share, language(tree, text))
 
 
-def _main(markup: str, url: str) -> str:
-    """trafilatura's main text. Where its generous mode runs all together in one line, its strict mode is asked."""
-    text = tidy(trafilatura.extract(markup, url=url, include_comments=False, favor_recall=True) or "")
-    if "\n" in text:
-        return text
-    return tidy(trafilatura.extract(markup, url=url, include_comments=False, favor_precision=True) or "") or text
+# A tag of so many characters loses its attributes: libxml2 compares each with all others, which takes quadratic time.
+_LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]{0,40})\s[^<>]{10000,}>")
 
 
 def _parse(markup: str) -> html.HtmlElement | None:
-    """The tree of a page; None where there is none. An encoding declaration is dropped: the text is decoded already."""
+    """The tree of a page; None where there is none. An encoding declaration is dropped: the text is decoded already.
+
+    The parser stops at 256 open elements, which forgotten end tags can reach; then it is asked again, for 2,048.
+    """
     markup = re.sub(r"^\s*<\?xml[^>]*\?>", "", markup).replace("\x00", "")
+    markup = _LONG_TAG.sub(r"<\1>", markup)
+    if not markup.isascii():
+        markup = markup.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no character
+    if not markup.strip():
+        return None
     try:
-        return html.document_fromstring(markup) if markup.strip() else None
+        parser = html.HTMLParser()
+        tree = html.document_fromstring(markup, parser=parser)
+        deep = len(parser.error_log) and any("depth" in error.message.lower() for error in parser.error_log)
+        return html.document_fromstring(markup, parser=html.HTMLParser(huge_tree=True)) if deep else tree
     except (etree.ParserError, ValueError):
         return None
 
 
-def _link_share(tree: html.HtmlElement, text: str) -> float:
-    """Share of the words of `text` that are the text of a link, counting only links whose text is in it."""
-    words = len(text.split())
-    linked = sum(len(label.split()) for a in tree.iter("a") if (label := a.text_content().strip()) and label in text)
-    return min(1.0, linked / words) if words else 0.0
-
-
 def _title(tree: html.HtmlElement) -> str:
     """The page's own heading if it has exactly one, else its `<title>`."""
-    headings = [" ".join(h.text_content().split()) for h in tree.iterfind(".//h1")]
+    headings = [heading(h) for h in tree.iterfind(".//h1")]
     found = headings if len(headings) == 1 and headings[0] else [tree.findtext(".//title") or "", *headings]
     return next((" ".join(t.split()) for t in found if t.strip()), "")
 
 
 def _links(tree: html.HtmlElement, url: str) -> tuple[str, ...]:
     base = urljoin(url, next(iter(tree.xpath("//base/@href")), ""))
-    found = (canonical(str(href), base) for href in tree.xpath("//a/@href"))
+    found = (canonical(href, base) for href in dict.fromkeys(map(str, tree.xpath("//a/@href"))))
     return tuple(dict.fromkeys(link for link in found if link))
-
-
-def _licence(tree: html.HtmlElement, url: str) -> str:
-    """Address or name of the licence that the page states (`rel=license`, `meta name=license` or `dcterms.license`)."""
-    href = tree.xpath("//*[contains(concat(' ', @rel, ' '), ' license ')]/@href")
-    meta = tree.xpath(
-        "//meta[translate(@name, 'DCTERMS.LINSE', 'dcterms.linse')='license' or @name='dcterms.license']/@content"
-    )
-    return canonical(str(href[0]), url) if href else str(meta[0]).strip() if meta else ""
 
 
 def _date(tree: html.HtmlElement) -> str:
@@ -152,29 +148,14 @@ def _date(tree: html.HtmlElement) -> str:
     return next((m[0] for value in stated if (m := _DATE.match(str(value).strip()))), "")
 
 
-def _plain(tree: html.HtmlElement) -> str:
-    """All text outside navigation, forms and scripts, a line a block."""
-    body = tree.find(".//body")
-    parts = []
-    for element in (tree if body is None else body).iter():
-        if (
-            not isinstance(element.tag, str)
-            or element.tag in _SKIPPED
-            or any(a.tag in _SKIPPED for a in element.iterancestors())
-        ):
-            continue
-        inline = element.tag in ("a", "b", "i", "em", "strong", "code", "span", "sup", "sub")
-        parts.append(("" if inline else "\n") + (element.text or ""))
-    return "".join(parts)
-
-
 def tidy(text: str) -> str:
     """Text with single spaces, no empty lines and no control characters.
 
     >>> tidy("a  b \\n\\n\\n c\\x00")
     'a b\\nc'
     """
-    text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    unprintable = {ord(c): " " for c in set(text) if not (c.isprintable() or c == "\n")}
+    text = text.translate(unprintable) if unprintable else text
     return "\n".join(line for line in (" ".join(row.split()) for row in text.split("\n")) if line)
 
 
@@ -191,9 +172,10 @@ def markdown(source: str, url: str) -> Cleaned:
     plain = re.sub(r"<!--.*?-->|<[^<>\n]+>", "", bare, flags=re.DOTALL)
     plain = re.sub(r"^\s*(?:#{1,6}\s+|>\s?|[-*+]\s+|```.*$|={3,}\s*$|-{3,}\s*$)", "", plain, flags=re.MULTILINE)
     plain = re.sub(r"(\*\*|__|`)(.+?)\1", r"\2", plain)
-    heading = re.search(r"^#\s+(.+)$", bare, re.MULTILINE)
+    top = re.search(r"^#\s+(.+)$", bare, re.MULTILINE)
     found = dict.fromkeys(link for link in (canonical(u, url) for u in links if not u.startswith("#")) if link)
-    return Cleaned(heading[1].strip() if heading else "", tidy(plain), tuple(found))
+    text = tidy(plain)
+    return Cleaned(top[1].strip() if top else "", text, tuple(found), language=guess(text))
 
 
 def urls_in(text: str) -> tuple[str, ...]:
@@ -203,30 +185,3 @@ def urls_in(text: str) -> tuple[str, ...]:
     ('https://a.test/x', 'http://b.test/y')
     """
     return tuple(dict.fromkeys(u.rstrip(".,;:") for u in _URL.findall(text)))
-
-
-def block_reason(title: str, text: str, status: int = 200, link_share: float = 0.0) -> str:
-    """Why a page should not be kept; "" for a good page.
-
-    Reasons: "status N" (from 400), "empty", "link list" (see `LINK_LIST`), "bot block", "error page",
-    "disambiguation". A long text that only mentions such words is kept.
-
-    >>> block_reason("Just a moment...", "Checking your browser.")
-    'bot block'
-    >>> block_reason("Tea", "Tea is a drink made from leaves.")
-    ''
-    """
-    if status >= 400:
-        return f"status {status}"
-    if not any(c.isalnum() for c in text):
-        return "empty"
-    if link_share >= LINK_LIST:
-        return "link list"
-    short = len(text) < SHORT
-    if short and (_BLOCKED.search(title) or _BLOCKED.search(text)):
-        return "bot block"
-    if short and (_ERROR.fullmatch(title.strip(" .!")) or _ERROR.fullmatch(text.strip(" .!\n"))):
-        return "error page"
-    if title.lower().endswith("(disambiguation)") or _AMBIGUOUS.search(text[:200].partition("\n")[0]):
-        return "disambiguation"
-    return ""

@@ -4,20 +4,30 @@ Used by 03_distill (teachers), 06_dapo and 07_evaluate (the policy). The observa
 WebDancer trajectories. A tool never raises inside an episode: whatever goes wrong is an observation that starts with
 "Error: ". Departures from the paper: our search engine is an index of stored pages and says "A search" where theirs
 says "A Google search"; and without a summariser `visit` quotes the sentences nearest to the goal (a rule-based
-stand-in for the paper's Qwen-2.5-72B).
+stand-in for the paper's Qwen-2.5-72B). A live search engine (`web.live`) and live pages (`reader`) are options. Page
+text is data: every observation passes `inert`.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
 from webdancer.core.protocol import QUERY_RULE
 from webdancer.core.schema import Page
-from webdancer.web.search import Hit, SearchIndex, sentences, words
+from webdancer.web import windows
+from webdancer.web.frozen import NotRecorded, Searches
+from webdancer.web.inert import inert
+from webdancer.web.live import SearchFailed
+from webdancer.web.search import Hit, SearchIndex
+from webdancer.web.visit import Reader, Unreadable, open_page
+from webdancer.web.windows import Summarise
+from webdancer.web.words import sentences, words
 
-Summarise = Callable[[str, str], Awaitable[tuple[str, str]]]
+THREADS = 16  # live searches and visits under way at once
+LIVE_PAGES = 512  # pages fetched live that are kept for another goal
 Call = tuple[str, dict[str, Any]]
 
 
@@ -55,42 +65,54 @@ class Tools:
     """`search` and `visit` over an index and its pages.
 
     Args:
-        index: what `search` asks.
-        pages: what `visit` can open; the pages of the index and any others.
+        index: what `search` asks: a `SearchIndex`, or a live engine (`web.live`, `web.frozen.FrozenSearch`).
+        pages: what `visit` can open: any pages; `index.pages` of a loaded index stay on disk.
         summarise: async function of (page text, goal) to (evidence, summary), usually an LLM; None = `extract`.
+        reader: fetches pages that are not in `pages`, guarded (`Fetcher`, `Frozen`); None = stored pages only.
         results: hits a query.
         snippet_words: longest snippet; it can only shorten those of the index.
         max_queries: queries and URLs taken from one call, as in the released code; the rest is ignored.
         max_observation_chars: an observation is cut there, so that one call cannot fill the agent's context.
-        max_page_chars: how much of a page the summariser reads.
-        evidence_sentences: sentences that `extract` quotes.
+        max_page_chars: characters that the summariser reads in one request; a longer page is read in windows.
+        max_windows: most windows of one page that it reads.
+        evidence_sentences: sentences that `extract` quotes, the best of the whole page.
     """
 
     def __init__(
         self,
-        index: SearchIndex,
+        index: Searches,
         pages: Iterable[Page],
         summarise: Summarise | None = None,
         *,
+        reader: Reader | None = None,
         results: int = 10,
         snippet_words: int = 40,
         max_queries: int = 3,
         max_observation_chars: int = 20_000,
         max_page_chars: int = 60_000,
+        max_windows: int = 4,
         evidence_sentences: int = 2,
     ) -> None:
-        if min(results, snippet_words, max_queries, max_observation_chars, max_page_chars, evidence_sentences) < 1:
+        limits = (results, snippet_words, max_queries, max_observation_chars, max_page_chars, max_windows)
+        if min(*limits, evidence_sentences) < 1:
             raise ValueError("got a limit below 1, wanted every limit of Tools to be 1 or more")
         self.index = index
         self.summarise = summarise
+        self.reader = reader
         self.results = results
         self.snippet_words = snippet_words
         self.max_queries = max_queries
         self.max_observation_chars = max_observation_chars
         self.max_page_chars = max_page_chars
+        self.max_windows = max_windows
         self.evidence_sentences = evidence_sentences
-        self._pages = {page_key(page.url): page for page in pages}
+        self._pages = pages if isinstance(pages, Sequence) else tuple(pages)
+        self._where = {page_key(page.url): i for i, page in enumerate(self._pages)}
         self._seen: dict[Any, str] = {}  # observations already made: rollouts of a group repeat each other
+        self._fetched: dict[str, Page] = {}
+        self._running: dict[Any, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(THREADS, "tools")  # starts a thread only when there is work for it
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Carry out one call and return its observation; never raises.
@@ -100,19 +122,21 @@ class Tools:
             arguments: `{"query": [str, ...]}` or `{"url": [str, ...], "goal": str}`; a single string is taken as a
                 list of one.
         """
+        name = name if isinstance(name, str) else type(name).__name__
         try:
             if name == "search":
                 parts = [self._search(q) for q in _strings(arguments, "query", self.max_queries)]
             elif name == "visit":
                 goal = _strings(arguments, "goal", 1)[0]
-                parts = [await self._visit(u, goal) for u in _strings(arguments, "url", self.max_queries)]
+                parts = [self._visit(u, goal) for u in _strings(arguments, "url", self.max_queries)]
             else:
                 raise BadCall(f"there is no tool named {str(name)[:60]!r}. The tools are search and visit.")
+            found = await asyncio.gather(*(_part(name, part) for part in parts))
         except BadCall as error:
-            return f"Error: {error}"
+            found = [f"Error: {error}"]
         except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
-            return f"Error: {name} failed ({type(error).__name__}). Try another call."
-        return self._cut(QUERY_RULE.join(parts))
+            found = [f"Error: {str(name)[:60]} failed ({type(error).__name__}). Try another call."]
+        return self._cut(inert(QUERY_RULE.join(found)))
 
     def call_many(self, calls: Sequence[Call]) -> list[str]:
         """Observations of many calls at once, in order; from plain code or inside a running event loop (a notebook)."""
@@ -121,31 +145,82 @@ class Tools:
     async def _gather(self, calls: Sequence[Call]) -> list[str]:
         return list(await asyncio.gather(*(self.call(name, arguments) for name, arguments in calls)))
 
-    def _search(self, query: str) -> str:
+    async def _search(self, query: str) -> str:
         """The observation of one query."""
         key = ("search", query)
-        if key not in self._seen:
+        if not isinstance(self.index, SearchIndex):
+            return await self._once(self._seen, key, lambda: self._search_live(query))
+        if key not in self._seen:  # at once: a thread would cost more than the search
             self._seen[key] = render_hits(query, self.index.search(query, self.results), self.snippet_words)
         return self._seen[key]
 
+    def _search_live(self, query: str) -> str:
+        """The observation of one query to an engine that takes its time."""
+        try:
+            return render_hits(query, self.index.search(query, self.results)[: self.results], self.snippet_words)
+        except NotRecorded:
+            raise SearchFailed(
+                f"a search for '{query[:200]}' is not in the recording (replay mode). Try another query."
+            ) from None
+
     async def _visit(self, url: str, goal: str) -> str:
         """The observation of one page."""
-        page = self._pages.get(page_key(url))
-        if page is None:
-            return f"Error: {url[:200]} could not be opened. Visit a URL from the search results."
+        page = await self._open(url)
         key = ("visit", page.url, goal, url)
         if key not in self._seen:
-            text = page.text[: self.max_page_chars]
             if self.summarise is None:
-                evidence, summary = extract(text, goal, self.evidence_sentences)
+                evidence, summary = extract(page.text, goal, self.evidence_sentences)
             else:
-                evidence, summary = await self.summarise(text, goal)
+                evidence, summary = await windows.read(
+                    page.text, goal, self.summarise, self.max_page_chars, self.max_windows
+                )
             self._seen[key] = render_visit(url, goal, evidence, summary)
         return self._seen[key]
+
+    async def _open(self, url: str) -> Page:
+        """The stored page, or the live one if there is a reader; raises `Unreadable`."""
+        key = page_key(url)
+        if key in self._where:
+            return self._pages[self._where[key]]
+        if self.reader is None:
+            raise Unreadable(f"{url[:200]} could not be opened. Visit a URL from the search results.")
+        page = await self._once(self._fetched, key, lambda: open_page(self.reader, url))
+        with self._lock:
+            while len(self._fetched) > LIVE_PAGES:
+                del self._fetched[next(iter(self._fetched))]
+        return page
+
+    async def _once(self, done: dict[Any, Any], key: Any, work: Callable[[], Any]) -> Any:
+        """The result of blocking work, done in a thread and kept in `done`; calls that want the same share it."""
+        with self._lock:
+            if key in done:
+                return done[key]
+            future = self._running.get(key)
+            if future is None:
+                future = self._running[key] = self._threads.submit(self._keep, done, key, work)
+                future.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _keep(self, done: dict[Any, Any], key: Any, work: Callable[[], Any]) -> Any:
+        """Do the work and keep its result; an exception is not kept."""
+        result = work()
+        with self._lock:
+            done[key] = result
+        return result
 
     def _cut(self, text: str) -> str:
         """`text`, or its head with " ..." so that a cut sentence can be told from a whole one."""
         return text if len(text) <= self.max_observation_chars else text[: self.max_observation_chars] + " ..."
+
+
+async def _part(name: str, work: Awaitable[str]) -> str:
+    """The observation of one query or URL; what goes wrong with it does not touch the others of the call."""
+    try:
+        return await work
+    except (Unreadable, SearchFailed) as error:
+        return f"Error: {error}"
+    except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
+        return f"Error: {name} failed ({type(error).__name__}). Try another call."
 
 
 def render_hits(query: str, hits: Sequence[Hit], snippet_words: int = 40) -> str:

@@ -1,7 +1,8 @@
 """Real input for 01_crawl: a real hyperlinked site, and real Wikipedia passages searched with real questions.
 
-    python tests/benchmarks/real_crawl.py              both, as printed tables
-    python tests/benchmarks/real_crawl.py --pages 300  a longer crawl
+    python tests/benchmarks/bench_real_crawl.py              both, as printed tables
+    python tests/benchmarks/bench_real_crawl.py --pages 300  a longer crawl
+    pytest tests/benchmarks/bench_real_crawl.py              the crawl as a test
 
 The site is the documentation that `python -m pydoc -p PORT` serves from any Python installation. The passages and
 questions are those of 2WikiMultihopQA in `../shared/data/wikipedia`; without that folder this part is left out.
@@ -126,6 +127,19 @@ def named_titles(question: str, titles: dict[str, str]) -> list[str]:
     runs = [" ".join(asked[i:j]) for i in range(len(asked)) for j in range(i + 2, len(asked) + 1)]
     found = [run for run in dict.fromkeys(runs) if run in titles]
     return [titles[run] for run in found if not any(run != other and run in other for other in found)]
+
+
+def test_a_real_site() -> None:
+    """A hundred pages of a site that nobody made for us: stored once, linked to one another, and searchable."""
+    got, seconds = crawl_pydoc(100)
+    counts = crawl.metrics(got)
+    assert counts["pages"] == 100 and len({p.sha256 for p in got.pages}) == 100
+    assert counts["links_between_stored_pages"] > 200
+    index = SearchIndex.build(got.pages)
+    found = [index.search(p.title, 3) for p in got.pages]
+    first = sum(p.url in [hit.url for hit in hits] for p, hits in zip(got.pages, found, strict=True))
+    assert first >= 90
+    print(f"{100 / seconds:.0f} pages/s, {first} found by their title")
 
 
 def main() -> None:
