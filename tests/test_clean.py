@@ -1,9 +1,13 @@
 """Executed notebooks without machine paths, keys and clock times."""
 
+import base64
+import io
+import random
 import sys
 
 import nbformat
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
 from webdancer.show import clean
 
@@ -44,3 +48,18 @@ def test_a_damaged_draft_keeps_the_last_good_notebook(tmp_path):
     with pytest.raises(Exception, match="JSON"):
         clean.finished(draft, target)
     assert target.read_text() == "good"
+
+
+def test_a_large_picture_is_stored_with_a_palette_and_looks_the_same():
+    side, out = 300, io.BytesIO()
+    colours = [(x * 7919 % 256, x * 104729 % 256, x * 1299709 % 256) for x in range(60)]
+    noisy = random.Random(1).choices(colours, k=side * side)
+    picture = Image.new("RGB", (side, side))
+    picture.putdata(noisy)
+    picture.save(out, "PNG", compress_level=0)
+    before = base64.b64encode(out.getvalue()).decode()
+    after = clean._clean({"image/png": before, "text/plain": "x"})["image/png"]
+    assert len(after) < len(before) / 2
+    with Image.open(io.BytesIO(base64.b64decode(after))) as small:
+        difference = ImageChops.difference(small.convert("RGB"), picture)
+    assert small.size == (side, side) and max(ImageStat.Stat(difference).mean) < 2

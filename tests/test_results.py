@@ -96,7 +96,6 @@ def test_the_evaluation_is_broad_enough():
     assert {"1", "2", "3", "4"} <= set(sft["by_hops"])
 
 
-@pytest.mark.xfail(strict=True, reason="open: DAPO does not lift the held-out score yet, see the results in the README")
 def test_dapo_lifts_by_eight_points():
     gain = marker("07_evaluate")["metrics"]["dapo_minus_sft"]
     assert gain["value"] >= 0.08 and gain["ci95"][0] > 0
