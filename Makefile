@@ -9,7 +9,7 @@ export OMP_NUM_THREADS = 2
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: setup reproduce test lab lint format bench tables constraints
+.PHONY: setup reproduce test test-unsloth lab lint format bench tables constraints
 
 setup: $(STAMP)
 
@@ -24,6 +24,14 @@ reproduce: setup
 
 test: setup lint
 	$(BIN)/python -m pytest
+
+# The Unsloth backend on its CPU side, in an environment of its own: it wants other builds than ours.
+test-unsloth: .venv-unsloth/.installed
+	.venv-unsloth/bin/python -m pytest -o addopts= -q tests/unsloth
+
+.venv-unsloth/.installed: tests/unsloth/setup.sh constraints.txt
+	tests/unsloth/setup.sh $(PYTHON) .venv-unsloth
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from webdancer.checks import REASONS, Seen, chain_ends, fault, leaks, overlap, shared
+from webdancer.checks import REASONS, Seen, chain_ends, fault, leaks, overlap, shared, text_fault, yes_no
 from webdancer.core.schema import Page, Question
 from webdancer.linkgraph import LinkGraph
 from webdancer.show import lessons
@@ -54,7 +54,8 @@ def test_a_sound_question_passes(question, graph):
         (replace(MULTIHOP, evidence=MULTIHOP.evidence[:1]), "wrong_hops"),
         (replace(MULTIHOP, answer="Yes."), "yes_no"),
         (replace(MULTIHOP, answer=""), "yes_no"),
-        (replace(MULTIHOP, question="Was the mayor of Kestin born in tarn?"), "leaked"),
+        (replace(MULTIHOP, question="Was the mayor of Kestin born in Tarn?"), "yes_no"),
+        (replace(MULTIHOP, question="Where was the mayor of Kestin born, in tarn?"), "leaked"),
         (replace(MULTIHOP, answer="Uma"), "unanswerable"),
         (replace(MULTIHOP, answer="Ada"), "unanswerable"),  # the last sentence names her, but only as its subject
         (replace(MULTIHOP, support=(MAYOR, "Ada was born in Orlen.")), "unanswerable"),
@@ -102,6 +103,48 @@ def test_a_leak_is_a_run_of_whole_words():
     assert not leaks("Where was the mayor of Tarnow born?", "Tarn")
     assert leaks("How many of the 2 natives of Kestin are listed?", "2")
     assert not leaks("How many of the 12 natives of Kestin are listed?", "2")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "leak"),
+    [
+        ("Which university of Tarn was founded in Tarn?", "University of Tarn", True),  # all three words, any order
+        ("Where did Tal Orlen meet Ada Veron?", "Tal Veron", False),  # two words meet by chance
+        ("Which of the seven bridges is the oldest?", "7", True),
+        ("Which one of the two is older?", "1", False),  # one and two are said of everything
+        ("How many of the 12 natives are listed?", "twelve", True),
+        ("Welcher Fluss fließt durch Zürich?", "ZURICH", True),
+        ("河湾市的市长是谁？", "河湾市", False),  # no word of its own in the question
+    ],
+)
+def test_leaks_in_other_forms(question, answer, leak):
+    assert leaks(question, answer) == leak
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        ("What gives light? A) the sun B) the sea", "A", "letter"),
+        ("What do farmers think of the plan?", "(c).", "letter"),
+        ("Which vitamin is made by sunlight?", "Vitamin D", ""),
+        ("Which of Kestin and Tarn is older?", "Tarn", "leaked"),  # a choice: one guess in two
+        ("Is the castle of Kestin older than its harbour?", "Unknown", "yes_no"),
+        ("该城市是否有大学？", "有", "yes_no"),
+        ("What does the error page say about the request?", "Ray", "block_page"),
+        ("Which item comes first in the main menu?", "Home", "furniture"),
+        ("Who is currently mayor of Kestin?", "Ada", "undated"),
+    ],
+)
+def test_faults_of_the_words_alone(question, answer, reason):
+    assert text_fault(question, answer) == reason
+    assert reason in ("", *REASONS)
+
+
+def test_a_yes_no_question_passes_where_it_is_allowed_if_its_facts_hang_together(graph):
+    asked = replace(MULTIHOP, question="Was the mayor of Kestin born in Tarn?", answer="yes")
+    assert yes_no(asked.question, asked.answer) and fault(asked, graph) == "yes_no"
+    assert fault(asked, graph, yes_no_allowed=True) == ""
+    assert fault(replace(asked, support=(NATIVES, BORN)), graph, yes_no_allowed=True) == "unanswerable"
 
 
 def test_the_library_passes_the_notebooks_exercise():

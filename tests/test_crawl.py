@@ -9,7 +9,7 @@ import pytest
 
 from pocketweb import pages, serve, world
 from webdancer import crawl
-from webdancer.core.schema import Page, read_jsonl, text_hash, write_jsonl
+from webdancer.core.schema import text_hash
 from webdancer.web.store import Store
 
 PLAN = crawl.Plan(
@@ -33,11 +33,11 @@ def got():
 
 @pytest.fixture(scope="module")
 def by_url(got):
-    return {page.url: page for page in got.pages}
+    return {page.url: page for page in got}
 
 
 def test_every_entity_page_is_found_with_its_whole_text(got, by_url):
-    assert crawl.coverage(got.pages, [doc.url for doc in ENTITIES]) == 1.0
+    assert crawl.coverage(got, [doc.url for doc in ENTITIES]) == 1.0
     for doc in ENTITIES:
         page = by_url[doc.url]
         assert page.title == doc.title and all(sentence in page.text for sentence in doc.sentences)
@@ -51,35 +51,31 @@ def test_links_between_entity_pages_are_kept_across_sites(by_url):
 
 
 def test_records_are_complete(got):
-    for page in got.pages:
+    for page in got:
         assert page.sha256 == text_hash(page.text) and page.text and page.title
         assert page.fetched_at == "2026-01-02" and page.source in crawl.SOURCES
         assert page.robots in ("api", "allowed") and page.url not in page.links
         assert "127.0.0.1" not in json.dumps(dataclasses.asdict(page))
-    assert len({p.url for p in got.pages}) == len({p.sha256 for p in got.pages}) == len(got.pages)
-    web = [p for p in got.pages if p.source == "web"]
+    assert len({p.url for p in got}) == len({p.sha256 for p in got}) == len(got)
+    web = [p for p in got if p.source == "web"]
     assert all(p.licence.startswith("https://creativecommons.org/") and p.date for p in web)
 
 
 def test_every_page_is_kept_or_dropped_for_a_reason(got, by_url):
-    reason = {d.url: d.reason for d in got.dropped}
+    reason = {d.url: d.reason for d in got.dropped()}
     kinds = {doc.url: doc.kind for doc in DOCS}
     for url, why in reason.items():
         expected = {"block": "bot block", "dead": ("missing", "status 404"), "noise": "robots.txt: disallowed"}
         assert why in expected.get(kinds.get(url), ("link list", "duplicate")), (url, why)
     assert not [u for u in by_url if kinds.get(u) in ("block", "dead", "disambiguation", "redirect")]
-    assert sum(crawl.metrics(got)["dropped_by_reason"].values()) == len(got.dropped) > 0
+    assert sum(crawl.metrics(got)["dropped_by_reason"].values()) == len(list(got.dropped())) > 0
 
 
 def test_the_same_web_gives_the_same_pages(got):
     with serve.start([1, 9], pages=200, endpoint=False) as net:
         again = crawl.gather(dataclasses.replace(PLAN, threads=1), net.hosts, day="2026-01-02", progress=False)
-    assert again == got and crawl.metrics(again) == crawl.metrics(got)
-
-
-def test_pages_survive_the_file(got, tmp_path):
-    write_jsonl(tmp_path / "pages.jsonl", got.pages)
-    assert tuple(read_jsonl(tmp_path / "pages.jsonl", Page)) == got.pages
+    assert again.path.read_bytes() == got.path.read_bytes() and list(again.dropped()) == list(got.dropped())
+    assert crawl.metrics(again) == crawl.metrics(got)
 
 
 def test_pages_of_the_other_web_are_dropped(got):
@@ -88,7 +84,7 @@ def test_pages_of_the_other_web_are_dropped(got):
     )
     with serve.start([1], pages=200, endpoint=False) as net:
         with pytest.raises(ValueError, match="got no page worth keeping.*in the other web"):
-            crawl.gather(small, net.hosts, exclude=got.pages, progress=False)
+            crawl.gather(small, net.hosts, exclude=[got], progress=False)
 
 
 def test_plain_sites_are_kept_on_disk_for_the_next_time(tmp_path):
@@ -97,15 +93,30 @@ def test_plain_sites_are_kept_on_disk_for_the_next_time(tmp_path):
         first = crawl.gather(plan, net.hosts, day="2026-01-02", progress=False, store=tmp_path / "web.sqlite")
         asked = len(net.log)
         again = crawl.gather(plan, net.hosts, day="2026-01-03", progress=False, store=tmp_path / "web.sqlite")
-        assert again == first and len(net.log) == asked  # complete: read from the file
+        assert list(again) == list(first) and len(net.log) == asked  # complete: read from the file
         few = dataclasses.replace(plan, limit=3, parsers=1)
-        assert len(crawl.gather(few, net.hosts, progress=False, store=tmp_path / "web.sqlite").pages) == 3
+        assert len(crawl.gather(few, net.hosts, progress=False, store=tmp_path / "web.sqlite")) == 3
         assert {path for _, path in net.log[asked:]} == {"/robots.txt"}  # another plan, the same pages
         net.log.clear()
         crawl.gather(plan, net.hosts, day="2026-01-03", progress=False, store=tmp_path / "web.sqlite", refresh=True)
         assert len(net.log) == asked
     with Store(tmp_path / "web.sqlite") as store:
-        assert [p.url for p in crawl.stored_pages(store)] == [p.url for p in first.pages]
+        assert [p.url for p in crawl.stored_pages(store)] == [p.url for p in first]
+
+
+def test_all_sources_are_kept_on_disk_for_the_next_time(tmp_path):
+    with serve.start([1], pages=200, endpoint=False) as net:
+        first = crawl.gather(
+            PLAN, net.hosts, tmp_path / "a.jsonl", day="2026-01-02", store=tmp_path / "s", progress=False
+        )
+        asked = len(net.log)
+        again = crawl.gather(
+            PLAN, net.hosts, tmp_path / "b.jsonl", day="2026-01-03", store=tmp_path / "s", progress=False
+        )
+        assert len(net.log) == asked and again.path.read_bytes() == first.path.read_bytes()
+        crawl.gather(PLAN, net.hosts, day="2026-01-03", store=tmp_path / "s", refresh=True, progress=False)
+        assert len(net.log) == 2 * asked
+    assert {p.fetched_at for p in first} == {"2026-01-02"} and {p.source for p in first} == set(crawl.SOURCES)
 
 
 def test_a_crawl_of_other_peoples_sites_needs_a_contact():
@@ -162,9 +173,9 @@ def real():
 
 def test_a_real_site_the_documentation_that_pydoc_serves(real):
     got, _ = real.crawl_pydoc(12)
-    assert len(got.pages) >= 11 and all(p.title.startswith("Pydoc: ") for p in got.pages)
-    assert sum(len(p.text) > 200 for p in got.pages) >= 11
-    assert all(p.url.startswith("http://pydoc.test/") and p.robots == "allowed" for p in got.pages)
+    assert len(got) >= 11 and all(p.title.startswith("Pydoc: ") for p in got)
+    assert sum(len(p.text) > 200 for p in got) >= 11
+    assert all(p.url.startswith("http://pydoc.test/") and p.robots == "allowed" for p in got)
     assert crawl.metrics(got)["links_between_stored_pages"] > 10
 
 

@@ -1,12 +1,13 @@
 """The walk along links, and one request at a time: hand-sized graphs and clocks."""
 
+import json
 import random
 import time
 
 import httpx
 import pytest
 
-from webdancer.crawl_walk import Found, InTurn, breadth_first, reach
+from webdancer.crawl_walk import Found, InTurn, Names, breadth_first, found_row, reach, row_found
 from webdancer.web.guard import Refused
 from webdancer.web.text import Cleaned
 
@@ -30,6 +31,22 @@ def test_depth_counts_links_and_the_limit_counts_good_pages():
     assert walk(depth=1) == ["a", "b", "c"]
     assert walk(limit=1) == ["a"]
     assert walk(limit=3) == ["a", "b", "c", "d"]  # b is bad
+
+
+def test_names_each_once_in_the_order_in_which_they_came():
+    names = Names()
+    assert (names.add(["b", "a", "b"]), names.add(["a", "c"], 1)) == (2, 1)
+    assert names.take(2) == [("b", 0), ("a", 0)]
+    assert names.add(["d", "b"], 2) == 1  # what was taken is not forgotten
+    assert names.take(9) == [("c", 1), ("d", 2)] and names.take(9) == []
+    assert names.add(["e"]) == 1 and names.take(1) == [("e", 0)]
+
+
+def test_what_was_found_is_the_same_after_a_journal():
+    page = Cleaned("Tea", "Hot.", ("http://a.test/",), "CC0-1.0", "2020-01-02", 0.25, "en")
+    found = Found("http://a.test/x", "github", page, "", "api", "http://a.test/y")
+    assert row_found(json.loads(json.dumps(found_row(found)))) == found
+    assert row_found(found_row(found), "2026-01-02").day == "2026-01-02"
 
 
 def test_reach():

@@ -10,8 +10,9 @@ import torch
 from test_dapo_batch import Episode, question
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from webdancer import dapo
+from webdancer import dapo, dapo_keep, dapo_update
 from webdancer.dapo_batch import Settings, TrainingError, make_group
+from webdancer.dapo_guard import Guards
 
 END, RIGHT, WRONG = 3, 4, 5
 VOCABULARY = 12
@@ -58,13 +59,15 @@ def gradients(policy, rollouts, **settings) -> tuple[dict[str, torch.Tensor], di
     """The gradients `update` leaves behind when the optimiser does nothing."""
     nothing = torch.optim.SGD(policy.model.parameters(), lr=0.0)
     s = Settings(grad_clip=1e9, **settings)
-    sums = dapo.update(policy.model, nothing, rollouts, dapo.stored_logp(rollouts), s)
+    sums = dapo_update.update(policy.model, nothing, rollouts, dapo_update.stored_logp(rollouts), s)
     return {n: p.grad.clone() for n, p in policy.model.named_parameters()}, sums
 
 
 def test_padded_logp_equals_the_rollouts_own(policy):
     rows = group(policy.model)
-    for got, wanted in zip(dapo.trainer_logp(policy.model, rows, 1000), dapo.stored_logp(rows), strict=True):
+    for got, wanted in zip(
+        dapo_update.trainer_logp(policy.model, rows, 1000), dapo_update.stored_logp(rows), strict=True
+    ):
         assert got == pytest.approx(wanted, abs=1e-5)
 
 
@@ -126,20 +129,20 @@ def test_dead_group_and_truncated_rollouts_give_no_gradient(policy):
 def test_second_update_sees_a_ratio_other_than_one(policy):
     rows = group(policy.model, 6)
     optimiser = torch.optim.AdamW(policy.model.parameters(), lr=0.05)
-    old = dapo.stored_logp(rows)
-    first = dapo.update(policy.model, optimiser, rows, old, Settings())
-    second = dapo.update(policy.model, optimiser, rows, old, Settings())
+    old = dapo_update.stored_logp(rows)
+    first = dapo_update.update(policy.model, optimiser, rows, old, Settings())
+    second = dapo_update.update(policy.model, optimiser, rows, old, Settings())
     assert first["low"] + first["high"] == 0
     assert second["low"] + second["high"] > 0
 
 
 def test_a_number_that_is_not_finite_stops_and_changes_no_weight(policy):
     rows = group(policy.model, 7)
-    before = dapo.snapshot(policy.model)
+    before = dapo_keep.snapshot(policy.model)
     bad = [replace(r, advantage=math.inf) for r in rows]
     optimiser = torch.optim.AdamW(policy.model.parameters(), lr=0.1)
     with pytest.raises(TrainingError, match="got loss .* wanted finite numbers"):
-        dapo.update(policy.model, optimiser, bad, dapo.stored_logp(bad), Settings())
+        dapo_update.update(policy.model, optimiser, bad, dapo_update.stored_logp(bad), Settings())
     assert all(torch.equal(before[n], p) for n, p in policy.model.named_parameters())
 
 
@@ -193,14 +196,14 @@ def test_the_best_step_on_dev_is_what_stays(policy, monkeypatch):
     s = replace(TOY, steps=2, dev_every=1)
     result = dapo.train(
         policy, [question(0)], None, s, dev_questions=[question(1)], engine=toy_engine,
-        on_step=lambda row, batch: kept.append(dapo.snapshot(policy.model)),
+        on_step=lambda row, batch: kept.append(dapo_keep.snapshot(policy.model)),
     )  # fmt: skip
     assert (result.best_step, result.best_dev) == (1, 0.9)
     assert all(torch.equal(kept[0][n], p) for n, p in policy.model.named_parameters())
 
 
 def test_a_step_without_live_groups_changes_nothing(policy):
-    before = dapo.snapshot(policy.model)
+    before = dapo_keep.snapshot(policy.model)
     nobody = lambda p, qs, t, *, samples, **k: [Episode(q.id, s) for q in qs for s in range(samples)]  # noqa: E731
     result = dapo.train(policy, [question(0)], None, replace(TOY, steps=1, dev_every=0), engine=nobody)
     assert all(torch.equal(before[n], p) for n, p in policy.model.named_parameters())
@@ -228,7 +231,7 @@ def test_no_questions_is_an_error_that_says_where_they_come_from(policy):
 
 
 def test_failure_in_a_run_names_the_step_and_keeps_the_log(policy, tmp_path, monkeypatch):
-    real, calls = dapo.update, []
+    real, calls = dapo_update.update, []
 
     def fails_later(*arguments):
         calls.append(1)
@@ -236,11 +239,41 @@ def test_failure_in_a_run_names_the_step_and_keeps_the_log(policy, tmp_path, mon
             raise TrainingError("got loss nan")
         return real(*arguments)
 
-    monkeypatch.setattr(dapo, "update", fails_later)
+    monkeypatch.setattr(dapo_update, "update", fails_later)
     saved = []
-    monkeypatch.setattr(dapo, "save", lambda policy, folder: saved.append(folder))
+    monkeypatch.setattr(dapo_keep, "save", lambda policy, folder: saved.append(folder))
     with pytest.raises(TrainingError, match="stopped at step 2: got loss nan"):
         s = replace(TOY, steps=5, dev_every=0)
         dapo.train(policy, [question(0)], None, s, engine=toy_engine, log=tmp_path / "log.csv", folder=tmp_path / "d")
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
     assert saved == [tmp_path / "d"]
+
+
+def test_an_alarm_is_said_once_and_stops_only_if_asked_to(policy, capsys):
+    """No group is ever live: after two windows that is said, and with `stop_on` the run is over."""
+    nobody = lambda p, qs, t, *, samples, **k: [Episode(q.id, s) for q in qs for s in range(samples)]  # noqa: E731
+    s = replace(TOY, steps=6, dev_every=0, max_rounds=1)
+    dials = {"engine": nobody, "guards": Guards(window=2)}
+    result = dapo.train(policy, [question(0)], None, s, **dials)
+    assert [(a.step, a.name) for a in result.alarms] == [(4, "few_live_groups")] and not result.stopped
+    assert len(result.rows) == 6 and capsys.readouterr().out.count("step 4: few_live_groups: live groups are 0%") == 1
+    dials["guards"] = Guards(window=2, stop_on=("few_live_groups",))
+    result = dapo.train(policy, [question(0)], None, s, **dials)
+    assert (len(result.rows), result.stopped) == (4, "few_live_groups")
+
+
+def test_rows_hold_the_parts_of_the_reward_and_what_was_thrown_away(policy):
+    s = replace(TOY, steps=2, dev_every=0)
+    for row in dapo.train(policy, [question(i) for i in range(4)], None, s, engine=toy_engine).rows:
+        parts = row["reward_format"] + row["reward_answer"] + row["reward_overlong"]
+        assert parts == pytest.approx(row["reward"]) and row["reward_format"] == pytest.approx(0.1)
+        assert row["thrown_away"] == row["sampled"] - row["used"]  # nothing truncated, nothing reused
+        assert row["ratio_max"] >= row["ratio"] or math.isnan(row["ratio"])
+
+
+def test_weights_that_are_not_in_fp32_are_trained_in_it():
+    """An update of 1e-6 is lost when it is added to a weight in bf16."""
+    policy = Toy()
+    policy.model.to(torch.bfloat16)
+    dapo.train(policy, [question(0)], None, replace(TOY, steps=1, dev_every=0), engine=toy_engine)
+    assert all(p.dtype == torch.float32 for p in policy.model.parameters())

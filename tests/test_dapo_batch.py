@@ -126,6 +126,9 @@ def test_minibatches_keep_groups_whole_and_leave_truncated_out():
         ({"steps": 0}, "steps=0"),
         ({"aggregation": "mean"}, "token_mean"),
         ({"old_logp": "x"}, "rollout, trainer"),
+        ({"refill": "again"}, "fresh, duplicate"),
+        ({"advantage": "ppo"}, "group, leave_one_out"),
+        ({"overlong_buffer": 2000}, "overlong_buffer=2000.*max_tokens=1024"),
     ],
 )
 def test_settings_refuse_what_cannot_train(change, word):
@@ -136,3 +139,52 @@ def test_settings_refuse_what_cannot_train(change, word):
 def test_seeds_do_not_depend_on_the_process():
     assert b.seed_of(0, "rollout", 1, 0) == 1219655081  # first 8 hex digits of sha256("0-rollout-1-0"), 31 bits
     assert b.seed_of(0, 1) != b.seed_of(0, 2)
+
+
+def collected(script, **settings):
+    engine, asked = engine_of(script)
+    s = replace(S, **settings)
+    questions = [question(i) for i in range(9)]
+    return b.collect(None, b.shuffled(questions, 0), None, s, 1, engine=engine), asked, s
+
+
+def test_dupo_fills_dead_places_with_live_groups_of_the_same_batch():
+    """Five places, two live: each is there once, then each again, then one of them a third time; one round."""
+    script = [MIXED, WRONG, RIGHT, ["Oslo", "Kestin"], WRONG]
+    batch, asked, _ = collected(script, groups=5, refill="duplicate")
+    assert [n for n, _ in asked] == [5] and batch.rounds == 1
+    assert (len(batch.live), batch.reused, batch.groups, len(batch.sampled)) == (5, 3, 5, 10)
+    ids = [id(g[0].episode) for g in batch.live]
+    assert sorted(ids.count(i) for i in set(ids)) == [2, 3] and set(ids[:2]) == set(ids[2:4])
+    assert len({r.group for g in batch.live for r in g}) == 5  # a copy is a group of its own
+    assert batch.thrown_away == 6  # copies bring back nothing of the three dead groups
+
+
+def test_dupo_without_a_live_group_has_nothing_to_copy():
+    batch, _, _ = collected([WRONG, WRONG], refill="duplicate")
+    assert (batch.live, batch.reused, batch.thrown_away) == ([], 0, 4)
+
+
+def test_thrown_away_counts_dead_groups_and_what_was_truncated():
+    batch, _, _ = collected([MIXED, WRONG, MIXED])
+    assert (len(batch.sampled), batch.thrown_away) == (6, 2)
+    batch.live[0][1].episode.stop = "cut"
+    again = b.make_group([r.episode for r in batch.live[0]], "Kestin", 0, S)
+    assert b.Batch([again], again).thrown_away == 1
+    kept = b.make_group([r.episode for r in again], "Kestin", 0, replace(S, overlong_filter=False))
+    assert b.Batch([kept], kept).thrown_away == 0
+
+
+def test_soft_overlong_punishment_is_part_of_the_reward_and_does_not_make_a_group_live():
+    s = replace(S, max_tokens=8, overlong_buffer=4, overlong_weight=0.5)
+    long = Episode(prediction="Kestin", ids=list(range(6)), mask=[False] * 6)
+    group = b.make_group([long, Episode(prediction="Kestin")], "Kestin", 0, s)
+    assert [r.overlong for r in group] == [-0.25, 0.0]  # 2 of the last 4 tokens, at half weight
+    assert [r.reward for r in group] == [0.75, 1.0]
+    assert group[0].advantage < 0 and not b.dapo_loss.is_live([r.correct for r in group])
+
+
+def test_leave_one_out_by_hand():
+    s = replace(S, advantage="leave_one_out")
+    group = b.make_group([Episode(prediction="Kestin"), Episode(), Episode()], "Kestin", 0, s)
+    assert [r.advantage for r in group] == pytest.approx([0.9, -0.45, -0.45])

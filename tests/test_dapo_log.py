@@ -28,14 +28,6 @@ def test_mean_gap_by_hand():
     assert dapo_log.mean_gap([[[-1.0, -2.0]], [[0.0]]], [[[-1.5, -2.0]], [[1.0]]]) == pytest.approx(0.5)
 
 
-def test_a_log_is_replaced_as_a_whole_and_nan_is_empty(tmp_path):
-    rows = [{"step": 1, "dev": math.nan}, {"step": 2, "dev": 0.5}]
-    dapo_log.write(tmp_path / "log.csv", rows[:1])
-    dapo_log.write(tmp_path / "log.csv", rows)
-    assert (tmp_path / "log.csv").read_text().split() == ["step,dev", "1,", "2,0.5"]
-    assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
-
-
 def test_summary_is_json_without_nan():
     names = ("entropy", "clip_low", "clip_high", "seconds", "seconds_rollout", "logp_gap")
     rows = [{**dapo_log.describe(batch()), **dict.fromkeys(names, math.nan), "used": 2} for _ in range(3)]

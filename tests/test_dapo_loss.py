@@ -95,6 +95,31 @@ def test_surrogate_stays_finite_and_refuses_bad_input():
         d.surrogate(torch.zeros(2), torch.zeros(2), torch.zeros(2), eps_low=1.0)
 
 
+@pytest.mark.parametrize(("length", "penalty"), [(0, 0), (80, 0), (81, -0.05), (90, -0.5), (100, -1), (500, -1)])
+def test_soft_overlong_by_hand(length, penalty):
+    assert d.soft_overlong(length, 100, 20) == pytest.approx(penalty)
+    assert d.soft_overlong(length, 100, 0) == 0
+
+
+def test_leave_one_out_by_hand_and_its_bad_input():
+    wanted = [1 - 0.2 / 3, 0.1 - 1.1 / 3, 0.1 - 1.1 / 3, -0.4]
+    assert d.leave_one_out([1.0, 0.1, 0.1, 0.0]).tolist() == pytest.approx(wanted)
+    assert d.leave_one_out([0.5, 0.5]).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="at least two"):
+        d.leave_one_out([1.0])
+    with pytest.raises(ValueError, match="finite"):
+        d.leave_one_out([1.0, math.nan])
+
+
+@given(st.lists(st.floats(-2, 2), min_size=2, max_size=16))
+def test_leave_one_out_sums_to_zero_and_is_the_groups_own_difference_stretched(rewards):
+    """R - mean of the others = G / (G - 1) (R - mean of all)."""
+    got = d.leave_one_out(rewards)
+    assert got.sum().item() == pytest.approx(0, abs=1e-5)
+    mean, size = sum(rewards) / len(rewards), len(rewards)
+    assert got.tolist() == pytest.approx([size / (size - 1) * (r - mean) for r in rewards], abs=1e-5)
+
+
 def test_token_weights_by_hand():
     # groups of 4 and 6 tokens: token mean 1/10 each; group token mean 1/(4*2) and 1/(6*2)
     assert d.token_weights([1, 3, 6], [7, 7, 9]) == pytest.approx([0.1] * 3)

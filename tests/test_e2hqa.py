@@ -6,8 +6,9 @@ import json
 import pytest
 
 from webdancer.agent.llm import Reply
+from webdancer.checks import REASONS
 from webdancer.core.schema import Page
-from webdancer.e2hqa import extended, find, fitting, rewrite, seed_question, write
+from webdancer.e2hqa import Rewrite, extended, find, fitting, rejected, rewrite, seed_question, write
 from webdancer.web.search import Hit
 
 KESTIN = Page("http://w.test/Kestin", "Kestin", "The mayor of Kestin is Ada.")
@@ -43,7 +44,7 @@ class Table:
         self.seen: list[str] = []
 
     async def chat(self, messages, *, seed=0):
-        task, user = messages[0]["content"], messages[-1]["content"]
+        task, user = messages[0]["content"], messages[1]["content"]  # a repair comes after these
         self.seen.append(user)
         if task.startswith("Task: write one simple"):
             key = "write one simple"
@@ -102,14 +103,44 @@ def test_the_uniqueness_question_shows_the_sentence_and_what_a_search_finds():
         ({"name_the_entity_Kestin": {"entity": ""}}, "refused"),
         ({"name_the_entity_Kestin": {}}, "malformed"),
         ({"replace_Kestin": {"question": "", "reason": "none"}}, "refused"),
-        ({"replace_Kestin": STEP | {"question": "Who is the mayor of Kestin, the twin city of Tarn?"}}, "malformed"),
+        ({"replace_Kestin": STEP | {"question": "Who is mayor of Kestin, the twin of Tarn?"}}, "rewrite_keeps_entity"),
+        ({"replace_Kestin": STEP | {"question": "Is Ada the mayor of the twin city of Tarn?"}}, "rewrite_leaks"),
+        ({"replace_Kestin": STEP | {"question": "Who founded the twin city of Tarn?"}}, "rewrite_changes_answer"),
         ({"replace_Kestin": STEP | {"description": "a town"}}, "malformed"),
-        ({"list_the_twin_city_of_Tarn": {"entities": ["Kestin", "Orlen"]}}, "not_unique"),
-        ({"list_the_twin_city_of_Tarn": {"entities": []}}, "not_unique"),
+        ({"list_the_twin_city_of_Tarn": {"entities": ["Kestin", "Orlen"]}}, "rewrite_ambiguous"),
+        ({"list_the_twin_city_of_Tarn": {"entities": []}}, "rewrite_ambiguous"),
     ],
 )  # fmt: skip
 def test_each_failure_has_its_reason(changes, reason):
-    assert asyncio.run(write(Table(**changes), search, KESTIN, 1, 0)) == reason
+    assert asyncio.run(write(Table(**changes), search, KESTIN, 1, 0)) == reason and reason in REASONS
+
+
+def test_a_seed_that_contains_its_answer_is_given_up_before_anything_is_rewritten():
+    author = Table(write_one_simple=REPLIES["write one simple"] | {"question": "Is the mayor of Kestin Ada or Ivo?"})
+    assert asyncio.run(write(author, search, KESTIN, 2, 0)) == "leaked" and len(author.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "description", "reason"),
+    [
+        ("Who is mayor of the twin city of Tarn?", "the twin city of Tarn", ""),  # a small word less
+        ("Name the mayor of the twin city of Tarn.", "the twin city of Tarn", "rewrite_changes_answer"),  # no "who"
+        ("Who is the mayor of the twin of KESTIN?", "the twin of KESTIN", "rewrite_keeps_entity"),
+        ("Who is the mayor of Kestinow?", "Kestinow", ""),  # another name that begins alike
+        ("Who is the mayor of the city that Ada leads?", "the city that Ada leads", "rewrite_leaks"),
+        ("Who is the mayor of the twin city of Tarn?", "", "malformed"),
+    ],
+)  # fmt: skip
+def test_a_rewrite_is_rejected_on_its_words(text, description, reason):
+    first = asyncio.run(seed_question(Table(), KESTIN, 0))
+    assert rejected(first, Rewrite(text, "Kestin", description, TWIN.url, TWIN.snippet)) == reason
+
+
+def test_a_seed_question_from_elsewhere_is_grown_in_the_same_way():
+    author = Table()
+    first = asyncio.run(seed_question(author, KESTIN, 0))
+    grown = asyncio.run(write(Table(), search, first, 2, 0))
+    assert grown == asyncio.run(write(Table(), search, KESTIN, 2, 0))
 
 
 def test_without_rewrites_the_seed_question_comes_back():

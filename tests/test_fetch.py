@@ -1,11 +1,12 @@
 """The fetcher against a small real server on loopback: manners, guard, limits, retries."""
 
 import http.server
+import socket
 import threading
 
 import pytest
 
-from webdancer.web import fetch, guard
+from webdancer.web import fetch
 from webdancer.web.fetch import Fetched, Fetcher, public_address
 
 
@@ -109,14 +110,14 @@ def test_a_redirect_cannot_lead_past_the_guard(server, fetcher):
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused(monkeypatch):
-    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("10.1.2.3", 80))])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("10.1.2.3", 80))])
     with pytest.raises(fetch.Refused, match="evil.test is not a public address: list it in `hosts`"):
         public_address("evil.test", 80)
     answers = [(0, 0, 0, "", ("93.184.216.34", 80)), (0, 0, 0, "", ("127.0.0.1", 80))]
-    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: answers)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: answers)
     with pytest.raises(fetch.Refused):
         public_address("half.test", 80)
-    monkeypatch.setattr(guard.socket, "getaddrinfo", lambda *a, **k: answers[:1])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: answers[:1])
     assert public_address("good.test", 80) == "93.184.216.34"
 
 

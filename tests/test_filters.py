@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webdancer import filters
+from webdancer.agent import structured
 from webdancer.agent.llm import Reply
 from webdancer.core.protocol import Turn, render_response, render_turn
 from webdancer.core.schema import Trajectory, read_jsonl
@@ -27,7 +28,7 @@ def trace(*turns, gold="Tal Veron", **fields):
     messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "Who?"}]
     for turn in turns:
         messages.append({"role": "assistant", "content": turn if isinstance(turn, str) else render_turn(turn)})
-        messages.append({"role": "user", "content": render_response("seen")})
+        messages.append({"role": "user", "content": render_response("The mayor is Tal Veron.")})
     said = turns[-1].answer if turns and isinstance(turns[-1], Turn) and turns[-1].answer else ""
     base = Trajectory(tuple(messages[:-1]), ((gold,),), question_id="q", stop="answer", prediction=said)
     return replace(base, **fields)
@@ -84,14 +85,6 @@ def test_looser_rules_never_keep_less(fewest, most, ngrams):
     assert set(map(id, tight.kept)) <= set(map(id, filters.funnel(rows, rules=loose).kept))
 
 
-def test_bounds_and_tools_are_parameters():
-    assert filters.quality(trace(RIGHT), Rules(min_actions=1)) == ""
-    assert filters.quality(GOOD, Rules(min_actions=3)) == "too few actions"
-    assert filters.quality(GOOD, Rules(max_actions=1)) == "too many actions"
-    assert filters.quality(trace(call("a"), call("a"), RIGHT), Rules(max_same_call=2)) == ""
-    assert filters.quality(trace(call("a", "browse"), RIGHT), Rules(tools=("browse",))) == ""
-
-
 class FakeLLM:
     """Says yes to prompts that hold a certain text; counts."""
 
@@ -102,9 +95,12 @@ class FakeLLM:
         self.asked += 1
         return Reply(self.yes if self.text in messages[-1]["content"] else self.no)
 
+    async def ask(self, messages, schema, *, seed=0):
+        return await structured.ask(self, messages, schema, seed=seed, repairs=0)
+
 
 def test_the_judge_is_asked_about_valid_trajectories_only():
-    judge = FakeLLM("Prediction: T. Veron", "Correct: yes\nReason: same", "Correct: no\nReason: other")
+    judge = FakeLLM("<prediction>\nT. Veron\n", "Correct: yes\nReason: same", "Correct: no\nReason: other")
     rows = [trace(call("a"), Turn("So.", answer="T. Veron")), GOOD, trace("no form", RIGHT)]
     result = filters.funnel(rows, correct=filters.by_judge(judge))
     assert list(result.kept) == rows[:2]
@@ -112,12 +108,80 @@ def test_the_judge_is_asked_about_valid_trajectories_only():
 
 
 def test_the_quality_role_rates_what_the_rules_kept():
-    rater = FakeLLM('"query": ["b"]', '{"logical": 2, "keep": false}', '{"logical": 5, "keep": true}')
+    low, high = (json.dumps({"non_redundant": 5, "goal_aligned": 4, "logical": n}) for n in (3, 4))
+    rater = FakeLLM('"query": ["b"]', low, high)
     rows = [GOOD, trace(call("b"), RIGHT), trace(RIGHT)]
     result = filters.funnel(rows, rate=filters.by_quality(rater))
-    assert list(result.kept) == [GOOD]
-    assert [(d.stage, d.reason) for d in result.dropped] == [("quality", "low rating"), ("quality", "too few actions")]
+    assert list(result.kept) == [replace(GOOD, ratings=(5, 4, 4))]
+    reasons = [("quality", "rated low: logical"), ("quality", "too few actions")]
+    assert [(d.stage, d.reason) for d in result.dropped] == reasons
+    assert [d.trajectory.ratings for d in result.dropped] == [(5, 4, 3), ()]
     assert rater.asked == 2
+    loose = filters.funnel(rows, rate=filters.by_quality(rater), rules=Rules(min_ratings=(1, 1, 3)))
+    assert len(loose.kept) == 2
+    strict = filters.funnel(rows, rate=filters.by_quality(rater), rules=Rules(min_ratings=(1, 5, 1)))
+    assert [d.reason for d in strict.dropped] == ["rated low: goal_aligned"] * 2 + ["too few actions"]
+
+
+def test_what_every_rule_alone_would_drop():
+    rows = [
+        GOOD,
+        trace(call("a", "browse"), call("a", "browse"), Turn("So.", answer="Ada Lund")),  # three faults
+        trace(RIGHT),
+        trace("no form", RIGHT),
+    ]
+    result = filters.funnel(rows)
+    table = result.alone().set_index("rule")
+    assert [r for r in table.index if table.broken[r]] == [
+        "malformed turn", "wrong answer", "hallucinated tool", "too few actions", "repeated call",
+        "answer not grounded",
+    ]  # fmt: skip
+    assert table.loc["malformed turn", ["checked", "broken", "only"]].tolist() == [4, 1, 1]
+    assert table.loc["wrong answer", ["checked", "broken", "only"]].tolist() == [3, 1, 0]
+    assert table.loc["hallucinated tool", "share"] == pytest.approx(1 / 3)
+    assert "no rating" not in table.index and table.loc["too many actions", "broken"] == 0
+    assert [d.reason for d in result.dropped] == ["wrong answer", "too few actions", "malformed turn"]
+
+
+@given(st.lists(st.integers(0, len(CASES) - 1), min_size=1, max_size=12))
+def test_alone_and_first_reasons_agree(picked):
+    result = filters.funnel([CASES[i][0] for i in picked])
+    table = result.alone()
+    assert (table["only"] <= table["broken"]).all() and (table["broken"] <= table["checked"]).all()
+    first = {(stage, reason): n for stage, reason, n in result.reasons().itertuples(index=False)}
+    found = {(stage, rule): n for stage, rule, n in table[["stage", "rule", "broken"]].itertuples(index=False)}
+    assert all(n <= found[key] for key, n in first.items())
+    assert sum(bool(faults) for faults in result.faults) == len(result.dropped)
+
+
+def test_the_readings_of_two_actions_by_hand():
+    rows = [trace(*[call(str(i)) for i in range(n)], RIGHT) for n in (0, 1, 2, 3)]  # 1 to 4 actions with the answer
+    table = filters.readings(rows)
+    assert table["kept"].tolist() == [3, 2, 2, 2, 1, 3]
+    assert table["actions"].tolist() == [3.0, 3.5, 1.5, 3.5, 4.0, 2.0]
+    for _, fewest, most, counted, kept, _ in table.itertuples(index=False):
+        rules = Rules(min_actions=fewest, max_actions=most, count_answer=counted, min_grounded=0.0)
+        assert len(filters.funnel(rows, rules=rules).kept) == kept
+
+
+def test_a_pair_is_a_kept_and_a_dropped_try_at_one_question():
+    rows = [GOOD, trace(RIGHT, question_id="other"), trace(call("a"), call("a"), RIGHT), trace("x", RIGHT)]
+    kept, drop = filters.pair(filters.funnel(rows))
+    assert kept == GOOD and drop.reason == "repeated call"
+    assert filters.pair(filters.funnel(rows[:2])) is None
+
+
+def test_ratings_and_losses_by_hand():
+    rows = [replace(GOOD, hops=1), replace(trace(RIGHT), hops=1), replace(trace("x", RIGHT), hops=2)]
+    result = filters.funnel(rows, rate=lambda good: [(5, 4, 4) for _ in good])
+    counts = filters.ratings(result).set_index(["criterion", "score"])["trajectories"]
+    assert counts["non_redundant", 5] == counts["logical", 4] == 1 and counts.sum() == 3
+    assert filters.ratings(filters.funnel(rows)).empty
+    losses = filters.losses(result).set_index(["hops", "stage"])["dropped"]
+    assert losses.to_dict() == {
+        (1, "validity"): 0, (1, "correctness"): 0, (1, "quality"): 1,
+        (2, "validity"): 1, (2, "correctness"): 0, (2, "quality"): 0,
+    }  # fmt: skip
 
 
 def test_write_puts_the_reason_beside_the_whole_trajectory(tmp_path):
@@ -165,15 +229,25 @@ def test_examples_and_survival_by_hand():
 
 def test_numbers_by_hand():
     rows = [GOOD, trace(call("a"), call("b"), call("c"), RIGHT, question_id="r")]
-    assert filters.numbers(rows) == {"rows": 2, "questions": 2, "tool_calls": 2.0, "actions": 3.0}
-    assert filters.numbers([]) == {"rows": 0, "questions": 0, "tool_calls": 0.0, "actions": 0.0}
+    counts = {"rows": 2, "questions": 2, "tool_calls": 2.0, "actions": 3.0}
+    assert filters.numbers(rows) == counts | {"thought_words": 3.0}  # 2 and 4 thoughts of one word
+    assert set(filters.numbers([]).values()) == {0}
 
 
 @pytest.mark.skipif(not RELEASED.is_file(), reason="the released WebDancer sample is not in ../shared")
 def test_the_released_trajectories_as_they_are():
     rows = read_jsonl(RELEASED, Trajectory)
     result = filters.funnel(rows)
-    # 62 golds are not contained in the answer (an independent count found the same); no quality rule is broken.
-    assert result.table()["kept"].tolist() == [200, 200, 138, 138]
-    assert result.reasons().to_dict("records") == [{"stage": "correctness", "reason": "wrong answer", "dropped": 62}]
-    assert filters.numbers(rows) == {"rows": 200, "questions": 173, "tool_calls": 1.11, "actions": 2.11}
+    # An independent count found 62 golds that the answer does not contain; `match` finds six of them in another form.
+    assert result.table()["kept"].tolist() == [200, 200, 144, 137]
+    table = result.alone().set_index("rule")["broken"]
+    assert table[table > 0].to_dict() == {"wrong answer": 56, "unknown url": 3, "answer not grounded": 6}
+    found = filters.numbers(rows)
+    assert (found["rows"], found["questions"], found["tool_calls"], found["actions"]) == (200, 173, 1.11, 2.11)
+
+
+def test_the_committed_counts_of_the_released_trajectories():
+    path = Path(__file__).parents[1] / "results" / "released" / "04_filter.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["kept"] for row in found["metrics"]["funnel"]] == [200, 200, 144, 137]
+    assert {key.partition(": ")[0] for key in found["metrics"]["rows"]} <= {"correctness", "quality"}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webdancer.core.schema import Page
-from webdancer.linkgraph import LinkGraph, bare, names
+from webdancer.linkgraph import LinkGraph, bare, names, offset
 
 
 def page(name: str, text: str, *links: str) -> Page:
@@ -74,6 +74,49 @@ def test_a_meeting_is_two_pages_that_share_one_name():
 
 def test_without_links_there_is_nothing_to_meet():
     assert LinkGraph([page("A", "Alone.")]).meeting(Random(0)) == ()
+
+
+def test_values_are_the_forms_of_sentences_with_numbers():
+    graph = LinkGraph([*small_web(), page("Bern", "Bern was founded in 1902. Ada of Tarn has 3 sons.", "Tarn")])
+    assert graph.values["http://w.test/Tarn"] == ("* was founded in #.",)
+    assert graph.values["http://w.test/Bern"] == ("* was founded in #.",)  # the other sentence names a page
+    assert graph.values["http://w.test/Ada"] == ()
+
+
+def test_two_pages_alike_tell_a_number_in_the_same_words_or_stand_in_one_list():
+    web = [
+        *small_web()[:-3],
+        page("Ivo", "Ivo has 2 dogs.", "Arden College"),
+        page("Uma", "By 1990 Uma was ten.", "Kestin"),
+        page("Bern", "Bern was founded in 1902."),
+    ]
+    graph = LinkGraph(web)
+    found = {tuple(titles(graph.two(Random(seed), (0, 0)))) for seed in range(300)} - {()}
+    assert found == {("Tarn", "Bern"), ("Bern", "Tarn"), ("Ivo", "Uma"), ("Uma", "Ivo")}
+    led = {tuple(titles(graph.two(Random(seed), (2, 0)))) for seed in range(300)} - {()}
+    assert led == {("Kestin", "Ada", "Tarn", "Bern")}
+    assert {graph.two(Random(seed), (0, 1)) for seed in range(50)} != {()}
+    assert LinkGraph([page("A", "Alone.")]).two(Random(0), (0, 0)) == ()
+
+
+@given(st.integers(0, 10_000), st.integers(0, 2), st.integers(0, 2))
+@settings(max_examples=60, deadline=None)
+def test_two_walks_meet_no_page_twice(seed, first, second):
+    graph = LinkGraph([*small_web(), page("Bern", "Bern was founded in 1902. Its twin is Ada.", "Ada")])
+    path = graph.two(Random(seed), (first, second))
+    urls = [p.url for p in path]
+    assert len(urls) in (0, first + second + 2) and len(set(urls)) == len(urls)
+    walks = (urls[: first + 1], urls[first + 1 :])
+    assert all(b in graph.bridges[a] for walk in walks for a, b in zip(walk, walk[1:], strict=False))
+    assert path == graph.two(Random(seed), (first, second))
+
+
+@given(st.text(alphabet="ab. \n\t", max_size=40), st.text(alphabet="ab. \n", max_size=10))
+def test_an_offset_is_where_the_words_stand(text, sentence):
+    at = offset(text, sentence)
+    words = sentence.split()
+    assert (at >= 0) == (bool(words) and " ".join(words) in " ".join(text.split()))
+    assert at == -1 or " ".join(text[at:].split()).startswith(" ".join(words)) and not text[at].isspace()
 
 
 def test_names_wants_whole_words_and_whole_titles():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from webdancer import crawl_sources as sources
+from webdancer.sources_wiki import wikipedia
 
 CODE = Path("/usr/share/mediawiki")
 HOST = "wiki.beispiel.test"
@@ -84,7 +84,7 @@ def wait_for(base: str) -> None:
 
 
 def crawl(hosts, *roots, depth=0, limit=100):
-    return list(sources.wikipedia(API, roots, hosts, limit, depth, 2, 0.0))
+    return list(wikipedia(API, roots, hosts, limit, depth, 2, 0.0))
 
 
 def test_text_links_language_and_licence_of_a_page(hosts):

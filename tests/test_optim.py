@@ -59,3 +59,12 @@ def test_schedule_warms_up_stays_flat_and_ends_near_zero():
     assert optim.schedule(60, 100, 10) == 1.0
     assert optim.schedule(80, 100, 10) == pytest.approx(0.5)
     assert optim.schedule(99, 100, 10) == pytest.approx(0.025)
+
+
+def test_linear_and_cosine_fall_from_the_end_of_the_warm_up():
+    linear = [optim.schedule(s, 110, 10, shape="linear") for s in (9, 10, 60, 110)]
+    assert linear == pytest.approx([1.0, 1.0, 0.5, 0.0])
+    # half way 0.5; a quarter of the way 0.5 + 0.5 * cos(pi / 4) = 0.854
+    assert [optim.schedule(s, 110, 10, shape="cosine") for s in (35, 60)] == pytest.approx([0.853553, 0.5], abs=1e-5)
+    with pytest.raises(ValueError, match="got schedule='step', wanted one of"):
+        optim.schedule(0, 10, 1, shape="step")

@@ -85,3 +85,36 @@ def test_a_miscounted_list_lacks_a_member():
         },
     ]
     assert ("Natives of Orlen Ford: 1 A B, 2 C D. Done.", answer_block("2")) in turns(asked, 2.0)
+
+
+def pair(question, *observations):
+    """An episode that has seen these observations."""
+    messages = [{"role": "user", "content": question}]
+    for i, text in enumerate(observations):
+        messages.append({"role": "assistant", "content": call_block("search", {"query": [f"q{i}"]})})
+        messages.append({"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"})
+    return messages
+
+
+FOUNDED = ("Orlen Ford was founded in 1902.", "Kestin was founded in 1871.")
+
+
+def test_a_comparison_goes_wrong_by_picking_the_other_thing():
+    asked = "Who is the mayor of the older one of Orlen Ford and Kestin?"
+    wrong = call_block("search", {"query": ["Orlen Ford mayor"]})
+    thoughts = {thought for thought, body in turns(pair(asked, *FOUNDED), 2.0) if body == wrong}
+    said = "Founding year of Kestin: 1871. 1902 is more than 1871, so Orlen Ford. Next: mayor of Orlen Ford."
+    assert thoughts == {said}
+    asked = "Which city is the older one, Orlen Ford or Kestin?"
+    assert answer_block("Orlen Ford") in {body for _, body in turns(pair(asked, *FOUNDED), 2.0)}
+
+
+def test_a_difference_goes_wrong_by_a_misread_year_and_stays_a_number():
+    asked = "How many years lie between the founding year of Orlen Ford and the founding year of Kestin?"
+    seen = (FOUNDED[0] + " Belm was founded in 1850.", FOUNDED[1])
+    answers = {body for _, body in turns(pair(asked, *seen), 2.0) if "<answer>" in body}
+    assert answer_block("52") in answers  # 1902 - 1850
+    assert ("Founding year of Kestin: 1850. 1902 - 1850 = 52. Done.", answer_block("52")) in turns(
+        pair(asked, *seen), 2.0
+    )
+    assert answers <= {answer_block(n) for n in ("31", "52", "0", "1902")}  # 0: the same year twice; 1902: a hop early

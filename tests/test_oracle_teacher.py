@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pocketweb import oracle_teacher
 from pocketweb.oracle_teacher import Finding, History, next_step
 from pocketweb.reading import Chain, Plan, Result
+from webdancer.core import prompts
 
 ASKED = "Who is the mayor of the city where Tal Veron was born?"
 URL = "http://wiki.pocket.test/wiki/Tal_Veron"
@@ -83,6 +84,60 @@ def test_count_and_intersection_answers():
     assert next_step(chat(asked, call("search", query=["x"]), seen.replace("C D and E F", "E F"))).answer == "unknown"
 
 
+OLDER = "Who is the mayor of the older one of Orlen Ford and the city where Tal Veron was born?"
+YEARS = "Orlen Ford was founded in 1902. Tal Veron was born in Kestin. Kestin was founded in 1871."
+
+
+def test_a_comparison_goes_on_to_what_is_asked_of_the_thing_it_picks():
+    seen = (call("search", query=["x"]), YEARS)
+    step = next_step(chat(OLDER, *seen))
+    assert (step.action, step.entity, step.label) == ("search", "Kestin", "mayor")
+    last = next_step(chat(OLDER, *seen, call("search", query=["Kestin mayor"]), "The mayor of Kestin is Ada Quist."))
+    assert (last.action, last.answer) == ("answer", "Ada Quist") and last.new == (
+        Finding("mayor", "Kestin", ("Ada Quist",)),
+    )
+    younger = next_step(chat(OLDER.replace("older", "younger"), *seen))
+    assert (younger.entity, younger.label) == ("Orlen Ford", "mayor")
+
+
+def test_a_page_is_opened_again_for_another_fact_of_a_comparison():
+    hit = "A search for 'x' found 1 results:\n\n## Web Results\n1. [Kestin](http://w/Kestin)\n\nIt is widely ..."
+    turns = (
+        call("search", query=["Kestin founded"]), hit,
+        call("visit", url=["http://w/Kestin"], goal="Kestin founded"), YEARS,
+        call("search", query=["Kestin mayor"]), hit,
+    )  # fmt: skip
+    step = next_step(chat(OLDER, *turns))
+    assert (step.action, step.arguments) == ("visit", {"url": ["http://w/Kestin"], "goal": "Kestin mayor"})
+    turns += (call("visit", url=["http://w/Kestin"], goal="Kestin mayor"), "nothing")
+    assert next_step(chat(OLDER, *turns)).answer == "unknown"
+
+
+def test_which_of_two_and_how_far_apart():
+    asked = "Which city was founded later, the twin city of Kestin or the birthplace of Tal Veron?"
+    seen = (call("search", query=["x"]), YEARS + " The twin city of Kestin is Orlen Ford.")
+    assert next_step(chat(asked, *seen)).answer == "Orlen Ford"
+    assert next_step(chat(asked.replace("later", "earlier"), *seen)).answer == "Kestin"
+    asked = "How many years lie between the founding year of Kestin and the year in which Orlen Ford was founded?"
+    assert next_step(chat(asked, *seen)).answer == "31"
+
+
+def test_equal_years_pick_nothing():
+    tie = (call("search", query=["x"]), YEARS.replace("1871", "1902"))
+    assert next_step(chat(OLDER, *tie)).answer == "unknown"
+    asked = "Which city is the older one, the birthplace of Tal Veron or Orlen Ford?"
+    assert next_step(chat(asked, *tie)).answer == "unknown"
+
+
+def test_at_the_end_of_its_budget_it_answers_at_once():
+    asked_to_end = f"{CUT}\n\n{prompts.FORCED}"
+    step = next_step(chat(ASKED, SEARCHED[0], asked_to_end))
+    assert (step.action, step.answer) == ("answer", "unknown")
+    assert next_step(chat("Why?", call("search", query=["x"]), prompts.FORCED)).action == "answer"
+    known = f"{BORN} The mayor of Orlen Ford is Ada Quist.\n\n{prompts.FORCED}"
+    assert next_step(chat(ASKED, SEARCHED[0], known)).answer == "Ada Quist"
+
+
 def test_question_outside_the_grammar_is_searched_once():
     asked = "Why is the sky blue?"
     assert next_step(chat(asked)).arguments == {"query": [asked]}
@@ -109,6 +164,11 @@ def test_plan_text_of_each_kind():
     both = Plan("both", (Chain("Orlen Ford", ("natives",)), Chain("Velmar Optics", ("staff",))))
     assert oracle_teacher.plan_text(value) == "Tal Veron, birthplace, mayor"
     assert oracle_teacher.plan_text(both) == "Orlen Ford, natives; Velmar Optics, staff; both"
+    years = (Chain("Tal Veron", ("birth year",)), Chain("Orlen Ford", ("mayor", "birth year")))
+    text = "Tal Veron, birth year; Orlen Ford, mayor, birth year; "
+    assert oracle_teacher.plan_text(Plan("difference", years)) == text + "difference"
+    assert oracle_teacher.plan_text(Plan("lower", years)) == text + "lower"
+    assert oracle_teacher.plan_text(Plan("higher", years, "employer")) == text + "higher, employer"
 
 
 @given(st.lists(st.text(max_size=60), max_size=6))

@@ -50,6 +50,38 @@ def test_a_shared_member_is_found_by_marking_the_second_list():
     assert short_thought(last) == "Graduates of Kestin University: G H no. Both lists: none. Done."
 
 
+OLDER = "Who is the mayor of the older one of Orlen Ford and Kestin?"
+APART = "How many years lie between the founding year of Orlen Ford and the founding year of Kestin?"
+ORLEN = Finding("founding year", "Orlen Ford", ("1902",))
+KESTIN = Finding("founding year", "Kestin", ("1871",))
+
+
+def test_the_compared_values_and_the_subtraction_are_shown():
+    apart = replace(step(APART, 2, "answer", [KESTIN], answer="31"), found=(ORLEN, KESTIN))
+    assert short_thought(apart) == "Founding year of Kestin: 1871. 1902 - 1871 = 31. Done."
+    assert "1902 - 1871 = 31" in long_thought(apart)
+    older = replace(step(OLDER, 2, "search", [KESTIN], "Kestin", "mayor"), found=(ORLEN, KESTIN))
+    assert short_thought(older) == (
+        "Founding year of Kestin: 1871. 1871 is less than 1902, so Kestin. Next: mayor of Kestin."
+    )
+    assert "Of 1871 and 1902 I need the lower one, 1871, which belongs to Kestin." in long_thought(older)
+    first = step(OLDER, 1, "search", [ORLEN], "Kestin", "founding year")
+    assert short_thought(first) == "Founding year of Orlen Ford: 1902. Next: founding year of Kestin."
+    mayor = Finding("mayor", "Kestin", ("Ada Quist",))
+    last = replace(step(OLDER, 3, "answer", [mayor], answer="Ada Quist"), found=(ORLEN, KESTIN, mayor))
+    assert short_thought(last) == "Mayor of Kestin: Ada Quist. Done."
+
+
+def test_which_of_two_is_shown_with_the_answer():
+    asked = "Which city was founded later, Orlen Ford or Kestin?"
+    last = replace(step(asked, 2, "answer", [KESTIN], answer="Orlen Ford"), found=(ORLEN, KESTIN))
+    assert short_thought(last) == "Founding year of Kestin: 1871. 1902 is more than 1871, so Orlen Ford. Done."
+    same = replace(KESTIN, objects=("1902",))
+    tie = replace(step(asked, 2, "answer", [same], answer="unknown"), found=(ORLEN, same))
+    assert short_thought(tie) == "Founding year of Kestin: 1902. 1902 is equal to 1902. Done."
+    assert "Both numbers are 1902" in long_thought(tie)
+
+
 def test_long_thoughts_hold_the_same_content_at_about_three_times_the_words():
     steps = [
         step(ASKED, 0, "search", (), "Tal Veron", "birthplace"),

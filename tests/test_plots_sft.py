@@ -145,3 +145,30 @@ def test_the_exercises_of_the_notebook_accept_a_right_solution():
     assert lessons.check(masked, cases)
     rates = [(0, 100, 10, 0.6), (9, 100, 10, 0.6), (60, 100, 10, 0.6), (80, 100, 10, 0.6)]
     assert lessons.check(optim.schedule, list(zip(rates, [0.1, 1.0, 1.0, 0.5], strict=True)))
+
+
+def test_costs_by_turn_are_those_of_its_tokens(tokenizer):
+    tiny = policy.build_tiny(tokenizer, hidden=24, layers=1, heads=2, feed_forward=32)
+    long = sft.Example((5, 6, 7, 8, 9), (False, True, True, False, True), 1)  # turns of 2 tokens and of 1
+    short = sft.Example((5, 6), (False, True), 1)
+    found = p.costs_by_turn(tiny, [long, short])
+    assert found[["turn", "episodes", "tokens"]].values.tolist() == [[1, 2, 3], [2, 1, 1]]
+    costs = p.token_costs(tiny, long)
+    assert found["loss"][0] == pytest.approx((costs[1] + costs[2] + p.token_costs(tiny, short)[1]) / 3)
+    assert found["loss"][1] == pytest.approx(costs[4])
+
+
+def test_turns_figure_names_the_hardest_turn():
+    data = pd.DataFrame({"turn": [1, 2, 3], "episodes": [40, 4, 3], "tokens": [90, 40, 9], "loss": [0.05, 0.2, 0.9]})
+    axis = p.turns_figure(data).axes[0]
+    assert axis.get_title() == "Turn 2 is the hardest: 0.200 nats a token"
+    assert [bar.get_height() for bar in axis.patches] == [0.05, 0.2, 0.9]
+    assert [t.get_text() for t in axis.texts] == ["40 ep.", "4 ep.", "3 ep."]  # too few for the title
+
+
+def test_mask_figure_shows_one_triangle_an_episode():
+    axis = p.mask_figure([3, 2]).axes[0]
+    assert axis.get_title() == "9 of 25 pairs may meet"  # 6 + 3
+    shown = axis.images[0].get_array().filled(0)
+    assert shown.tolist() == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 1]]
+    assert len(axis.lines) == 2

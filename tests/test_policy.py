@@ -71,3 +71,11 @@ def test_trained_logits_are_the_rows_that_a_full_forward_gives(tiny):
     wanted = torch.stack([full[0, 1], full[0, 2], full[1, 0]])
     assert targets.tolist() == [7, 8, 10]
     assert torch.allclose(logits, wanted, atol=1e-6)
+
+
+def test_chatml_takes_the_place_of_the_folder_s_own_template(tiny, tmp_path):
+    folder = policy.save(tiny, tmp_path / "sft")
+    assert policy.load(folder, chat_template="chatml").tokenizer.chat_template == tokens.CHATML
+    assert policy.load(folder).tokenizer.chat_template == tokens.TEMPLATE
+    with pytest.raises(ValueError, match="got chat_template='qwen', wanted"):
+        policy.load(folder, chat_template="qwen")

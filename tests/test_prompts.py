@@ -63,11 +63,14 @@ ASKED = {
     "entity": (prompts.entity("Who?"), ("Question: Who?",)),
     "rewrite": (prompts.rewrite("Who?", "A", "E", "R"), ("Answer: A", "Entity: E", "Search results:\nR")),
     "identify": (prompts.identify("the tea", "R"), ("Description: the tea", "R")),
+    "closed_book": (prompts.closed_book("Who?"), ("Question: Who?",)),
     "summarise": (prompts.summarise(PAGE.text, "mayor"), ("Goal: mayor", PAGE.text)),
-    "judge": (prompts.judge("Who?", "A", ["B", "C"]), ("Gold answer: B | C", "Prediction: A")),
+    "judge": (prompts.judge("Who?", "A", ["B", "C"]), ("Gold answer: B | C", "<prediction>\nA\n</prediction>")),
     "quality": (prompts.quality("Who?", prompts.head("Who?", style="brief") + EPISODE), ("[assistant]\n<think>",)),
 }
-ROLES = {"summarise": "pocket-summariser", "judge": "pocket-judge", "quality": "pocket-judge"}
+ROLES = {
+    "closed_book": "pocket-short", "summarise": "pocket-summariser", "judge": "pocket-judge", "quality": "pocket-judge",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ASKED)

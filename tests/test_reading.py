@@ -132,6 +132,29 @@ def test_nested_count_and_intersection():
     assert reading.parse_question(question) == Plan("both", chains)
 
 
+def test_questions_about_two_things_nested():
+    question = (
+        "Who is the rector of the university of the one of Ada Quist and the mayor of Kestin that was born later?"
+    )
+    assert reading.parse_question(question) is None  # what is asked is one fact of the thing itself
+    question = "At which university did the younger one of Ada Quist and the mayor of the birthplace of Bo Lin study?"
+    chains = (Chain("Ada Quist", ("birth year",)), Chain("Bo Lin", ("birthplace", "mayor", "birth year")))
+    assert reading.parse_question(question) == Plan("higher", chains, "university")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "novel"),
+    [
+        ("The mayor of Orlen Ford is Tal Veron.", False),
+        ("Voters of Orlen Ford chose Tal Veron for mayor.", True),
+        ("It is widely known in the whole country that voters of Orlen Ford chose Tal Veron for mayor.", True),
+        ("Orlen Ford is proud of its events Velmar Regatta.", True),  # a label that two types share
+    ],
+)
+def test_novel_wordings_are_told_apart(sentence, novel):
+    assert reading.is_novel(reading.facts_in(sentence)[0]) is novel
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -59,10 +59,10 @@ def test_the_mask_is_exactly_what_the_assistant_wrote_in_all_422_turns(trajector
 
 
 def test_fifty_steps_of_a_tiny_model_lower_the_loss(trajectories, tokenizer):
-    from webdancer import sft
+    from webdancer import sft, sft_data
     from webdancer.agent import policy
 
-    examples, left_out = sft.prepare(trajectories, tokenizer, prompt_style="brief", max_length=LONGEST)
+    examples, left_out = sft_data.prepare(trajectories, tokenizer, prompt_style="brief", max_length=LONGEST)
     assert (len(examples), left_out) == (177, 23)
     tiny = policy.build_tiny(tokenizer, hidden=48, layers=2, heads=2, feed_forward=96, seed=0)
     recipe = sft.Recipe(steps=50, batch_tokens=LONGEST, warmup=5)

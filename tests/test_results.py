@@ -92,7 +92,7 @@ def test_estimates_have_values_counts_and_intervals():
 def test_the_evaluation_is_broad_enough():
     sft = models()["sft"]
     assert sft["pass_at_1"]["n"] >= 300
-    assert set(sft["by_kind"]) == {"count", "multihop", "intersection", "e2hqa"}
+    assert set(sft["by_kind"]) >= {"count", "multihop", "intersection", "e2hqa"}
     assert {"1", "2", "3", "4"} <= set(sft["by_hops"])
 
 

@@ -1,59 +1,21 @@
 """Rollouts: ids and log-probabilities are the trainer's, samples do not depend on neighbours, every end is named."""
 
-import json
-
+import by_heart
 import pytest
 import torch
+from by_heart import WORDS, EchoTools
 
-from webdancer import sft
 from webdancer.agent import policy, rollout, tokens
-from webdancer.core import prompts, protocol
-from webdancer.core.schema import Question, Trajectory
-
-WORDS = "Tal Veron Kor Hask Orlen Ford Mir Dov".split()
-
-
-class EchoTools:
-    """A tool that answers every search with the query reversed, and counts the calls it gets at a time."""
-
-    def __init__(self):
-        self.sizes = []
-
-    def call_many(self, calls):
-        self.sizes.append(len(calls))
-        return [" ".join(reversed(arguments["query"][0].split())) for _, arguments in calls]
-
-
-def search(word):
-    return protocol.render_turn(protocol.Turn(f"Look {word} up.", "search", {"query": [word + " mayor"]}))
-
-
-def answer(word):
-    return protocol.render_turn(protocol.Turn(f"It is {word}.", answer=word))
-
-
-def trajectory(word):
-    messages = prompts.head(f"Who is {word}?", "", "brief")
-    messages += [{"role": "assistant", "content": search(word)}]
-    messages += [{"role": "user", "content": protocol.render_response(f"mayor {word}")}]
-    messages += [{"role": "assistant", "content": answer(word)}]
-    return Trajectory(tuple(messages), ((word,),), hops=1)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """A policy that has learned the two-turn episode by heart: it calls the tool, then answers."""
-    data = [trajectory(w) for w in WORDS]
-    tokenizer = tokens.train_tokenizer(tokens.corpus(data * 3), 600, max_length=256)
-    tiny = policy.build_tiny(tokenizer, hidden=32, layers=2, heads=2, feed_forward=64, seed=0)
-    examples, _ = sft.prepare(data, tokenizer, prompt_style="keep")
-    sft.train(tiny, examples, sft.Recipe(steps=400, batch_tokens=512, warmup=5))
-    return tiny
+    return by_heart.trained()
 
 
 @pytest.fixture(scope="module")
 def questions():
-    return [Question(f"q{n}", f"Who is {w}?", w, "multihop", 1) for n, w in enumerate(WORDS)]
+    return by_heart.QUESTIONS
 
 
 def test_a_trained_policy_calls_the_tool_reads_and_answers(trained, questions):
@@ -109,37 +71,35 @@ def test_limits_end_an_episode_under_their_own_name(trained, questions):
     assert (tight.stop, sum(tight.mask)) == ("context_cap", 0)
 
 
-class Scripted:
-    """Just enough of a policy for `_end_turn`: a tokenizer that decodes to a given text."""
-
-    def __init__(self, text):
-        self.tokenizer = type("T", (), {"decode": staticmethod(lambda ids: text)})
-        self.end = 1
+def ids_of(episodes):
+    return [e.ids for e in episodes]
 
 
-@pytest.mark.parametrize(
-    ("text", "stop", "error"),
-    [
-        ("no tags at all", "malformed", False),
-        ("<think>\nx\n</think>\n<tool_call>\n{broken\n</tool_call>", "", True),
-        ('<think>\nx\n</think>\n<tool_call>\n{"name": "search"}\n</tool_call>', "", True),
-    ],
-)
-def test_a_broken_call_becomes_an_observation_and_a_turn_without_one_ends(text, stop, error):
-    slot = rollout.Slot(episode=rollout.Episode("q", 0, [], [], [], []), turn=[4])
-    rollout._end_turn(Scripted(text), slot, rollout.Limits())
-    assert slot.episode.stop == stop
-    assert isinstance(slot.call, str) == error
-    if error:
-        assert slot.call.startswith("Error: ") and "JSON" in slot.call or "wanted" in slot.call
-        json.dumps(slot.call)
+def test_two_tables_beside_each_other_sample_what_one_samples(trained, questions):
+    before = torch.get_num_threads()
+    dials = {"samples": 3, "temperature": 1.0, "max_tokens": 200, "slots": 8, "seed": 7}
+    one, two = (rollout.run(trained, questions, EchoTools(), **dials, tables=n) for n in (1, 2))
+    assert ids_of(one) == ids_of(two)
+    assert [(e.question_id, e.sample) for e in two] == [(q.id, s) for q in questions for s in range(3)]
+    assert torch.get_num_threads() == before
 
 
-def test_sample_inverts_the_cumulative_distribution():
-    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]])).repeat(4, 1)
-    draws = torch.tensor([0.0, 0.49, 0.51, 0.99], dtype=torch.float64)
-    ids, logps = rollout.sample(logits, draws, 1.0, 1.0)
-    assert ids == [0, 0, 1, 2]
-    assert logps == pytest.approx([-0.6931, -0.6931, -1.2040, -1.6094], abs=1e-4)
-    assert rollout.sample(logits, draws, 1.0, 0.6)[0] == [0, 0, 0, 1]  # 0.5 + 0.3 reach 0.6; rescaled to 0.625, 0.375
-    assert rollout.sample(logits, draws, 0.0, 1.0)[0] == [0, 0, 0, 0]
+def test_the_same_run_twice_is_the_same_to_the_last_digit(trained, questions):
+    dials = {"samples": 2, "temperature": 1.0, "max_tokens": 200, "slots": 5, "seed": 3, "tables": 2}
+    first, second = (rollout.run(trained, questions, EchoTools(), **dials) for _ in range(2))
+    assert [(e.ids, e.logp) for e in first] == [(e.ids, e.logp) for e in second]
+
+
+def test_an_error_in_a_tool_reaches_the_caller_and_torch_gets_its_threads_back(trained, questions):
+    class Broken:
+        def call_many(self, calls):
+            raise RuntimeError("the index is gone")
+
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="the index is gone"):
+        rollout.run(trained, questions, Broken(), temperature=0.0, max_tokens=200, tables=2)
+    assert torch.get_num_threads() == before
+
+
+def test_no_questions_give_no_episodes(trained):
+    assert rollout.run(trained, [], EchoTools()) == []

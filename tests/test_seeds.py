@@ -4,7 +4,7 @@ import pytest
 
 from webdancer.web import seeds as module
 from webdancer.web.answer import Fetched
-from webdancer.web.line import ROBOTS, SITEMAP, Line
+from webdancer.web.host_queue import ROBOTS, SITEMAP, HostQueue
 from webdancer.web.politeness import rules
 from webdancer.web.seeds import Seeds, seeds, sitemaps
 from webdancer.web.store import Store
@@ -20,11 +20,11 @@ def store(tmp_path):
 
 
 def test_step_by_step(store):
-    lines: dict[str, Line] = {}
-    found = Seeds(store, [ROOT, "http://a.test/x"], lambda host: lines.setdefault(host, Line(host, True)), True)
+    queues: dict[str, HostQueue] = {}
+    found = Seeds(store, [ROOT, "http://a.test/x"], lambda host: queues.setdefault(host, HostQueue(host, True)), True)
     assert found.missing() == [(ROBOTS, "http://a.test/robots.txt")] and not found.ready
     assert found.missing() == [] and not found.ready  # on its way
-    lines["a.test"].learn("http://a.test", rules(Fetched("", 200, text=f"Sitemap: {TOP}")))
+    queues["a.test"].learn("http://a.test", rules(Fetched("", 200, text=f"Sitemap: {TOP}")))
     assert found.missing() == [(SITEMAP, TOP)]
     store.save_map(TOP, True, [ONE, TWO, TOP])
     assert found.missing() == [(SITEMAP, ONE), (SITEMAP, TWO)]
@@ -36,7 +36,7 @@ def test_step_by_step(store):
 
 
 def test_none_wanted(store):
-    found = Seeds(store, [ROOT], lambda host: Line(host, True), False)
+    found = Seeds(store, [ROOT], lambda host: HostQueue(host, True), False)
     assert found.ready and found.missing() == [] == list(found.pages())
 
 

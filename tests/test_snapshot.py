@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from webdancer.core.schema import Page, text_hash
+from webdancer.core.schema import Page, read_jsonl, text_hash, write_jsonl
 from webdancer.web import snapshot
 from webdancer.web.fetch import Fetched
 
@@ -102,6 +102,8 @@ def test_more_pages_than_a_batch(tmp_path):
     many = [page(n) for n in range(2 * snapshot.BATCH + 1)]
     assert snapshot.export(iter(many), tmp_path / "many").rows == len(many)
     assert snapshot.load(tmp_path / "many") == many
+    assert write_jsonl(tmp_path / "pages.jsonl", snapshot.iter_pages(tmp_path / "many")) == len(many)  # an import
+    assert read_jsonl(tmp_path / "pages.jsonl", Page) == many
 
 
 def test_a_changed_file_is_refused(folder):

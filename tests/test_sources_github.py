@@ -1,14 +1,16 @@
 """Repositories through PyGithub: README, docs, issues, releases; the quota kept; redirects and other surprises."""
 
-import functools
 import time
+from dataclasses import replace
 
 import pytest
 
 from pocketweb import serve, sites, world
 from pocketweb.github_api import GitHub, Repository
 from pocketweb.github_extras import Issue, Quota, Release
-from webdancer.sources_github import Asker, QuotaSpent, github_repositories
+from webdancer import sources_github
+from webdancer.sources_github import github_repositories
+from webdancer.web.journal import Journal
 
 API, SITE = "http://github.pocket.test", "http://github.pocket.test"
 ALL = {"docs": 9, "issues": 9, "releases": 9}
@@ -106,6 +108,58 @@ def test_extras_are_off_by_default_and_change_no_readme(start):
     assert all(not f.reason for f in more) and len({f.url for f in more}) == len(more)
 
 
+def test_a_search_over_several_requests(start, monkeypatch):
+    net = start()
+    found = read(net)
+    names = {e.name for e in world.build(3, 200).entities if e.type == "repository"}
+    assert {f.page.title for f in found} == names and len(names) > 6
+    assert all(f.page.links and "](" not in f.page.text and not f.page.text.startswith("#") for f in found)
+    monkeypatch.setattr(sources_github, "ROWS", 3)
+    before = len(net.log)
+    assert read(net) == found and read(net, limit=4) == found[:4]
+    searches = [path for _, path in net.log[before:] if path.startswith("/search/")]
+    assert len(searches) == len(found) // 3 + 1 + 2
+    monkeypatch.setattr(sources_github, "SHOWN", 6)  # what GitHub shows of a search, however many it finds
+    assert read(net) == found[:6]
+
+
+def test_what_is_in_the_journal_is_not_asked_for_again(start, tmp_path):
+    net = start()
+    plain = read(net, 6, **ALL)
+    with Journal(tmp_path / "github.sqlite", "2026-01-02") as journal:
+        walk = github_repositories(API, "topic:software", net.hosts, 6, journal=journal, **ALL)
+        some = [next(walk) for _ in range(9)]
+        walk.close()
+    before = len(net.log)
+    asked = set(net.log)
+    with Journal(tmp_path / "github.sqlite", "2026-01-05") as journal:
+        found = read(net, 6, journal=journal, **ALL)
+        fresh = [path for _, path in net.log[before:] if path != "/rate_limit"]
+        assert fresh and not any(path.startswith("/search/") for path in fresh) and len(fresh) == len(set(fresh))
+        assert read(net, 6, journal=journal, **ALL) == found
+        assert not [path for _, path in net.log[before:] if path != "/rate_limit"][len(fresh) :]
+    assert asked and [replace(f, day="") for f in found] == plain and found[:9] == some
+    assert {f.day for f in found} == {"2026-01-02", "2026-01-05"}
+
+
+def test_a_folder_that_is_not_there_is_an_answer_and_a_quota_spent_is_none(start, tmp_path):
+    net = start([BARE])
+    with Journal(tmp_path / "github.sqlite") as journal:
+        assert [f.reason for f in read(net, docs=3, journal=journal)] == [""]
+        before = len(net.log)
+        assert [f.reason for f in read(net, docs=3, journal=journal)] == [""]
+        assert {path for _, path in net.log[before:]} <= {"/rate_limit"}
+    net = start(quota=Quota(3))
+    with Journal(tmp_path / "quota.sqlite") as journal:
+        assert [f.reason for f in read(net, 4, longest_wait=0.0, journal=journal)] == ["", "", "", "rate limit"]
+        kinds = [name[0] for name in journal.names()]
+    assert kinds == ["page"] * 3 + ["repositories"]
+    with Journal(tmp_path / "quota.sqlite") as journal:
+        net = start()
+        assert [f.reason for f in read(net, 4, journal=journal)] == [""] * 4
+    assert len([path for _, path in net.log if "readme" in path]) == 1
+
+
 def test_faults_that_pass_lose_nothing(start):
     calm = read(start(), **ALL)
     faults = {"429": 0.1, "500": 0.1, "truncated": 0.1, "retry_after": 0, "failing": 1}
@@ -113,7 +167,7 @@ def test_faults_that_pass_lose_nothing(start):
 
 
 def test_a_redirect_where_a_readme_should_be_is_a_reason(start, monkeypatch):
-    monkeypatch.setattr("webdancer.sources_github.time.sleep", lambda _: None)
+    monkeypatch.setattr("webdancer.crawl_quota.time.sleep", lambda _: None)
     calm = {f.url: f for f in read(start())}
     found = read(start(faults={"redirect": 0.3}), **ALL)
     lost = [f for f in found if f.reason]
@@ -122,9 +176,10 @@ def test_a_redirect_where_a_readme_should_be_is_a_reason(start, monkeypatch):
     assert all(f == calm[f.url] for f in found if f.url in calm and not f.reason)
 
 
-def test_a_search_that_finds_nothing_or_is_redirected_is_a_reason(start):
+def test_a_search_that_finds_nothing_or_is_redirected_is_a_reason(start, monkeypatch):
+    monkeypatch.setattr("webdancer.crawl_quota.time.sleep", lambda _: None)
     assert [f.reason for f in read(start([]))] == ["nothing found"]
-    assert [f.reason for f in read(start(faults={"redirect": 1.0}))] == ["nothing found"]
+    assert [f.reason for f in read(start(faults={"redirect": 1.0}))] == ["error: unexpected answer"]
 
 
 def test_a_quota_that_is_refilled_too_late_ends_the_walk_with_what_was_got(start, capsys):
@@ -156,29 +211,11 @@ def test_a_quota_that_someone_else_used_up(start):
     assert [f.reason for f in walk] == ["rate limit"] * 4
 
 
-class Requester:
-    rate_limiting, rate_limiting_resettime = (0, 60), 1999.0
+class Rows:
+    """A search that finds nothing."""
 
-
-class Client:
-    requester = Requester()
-
-
-def test_the_asker_by_hand(monkeypatch):
-    slept = []
-    monkeypatch.setattr("webdancer.sources_github.time.sleep", slept.append)
-    monkeypatch.setattr("webdancer.sources_github.time.time", lambda: 1000.0)
-    with pytest.raises(QuotaSpent, match="refilled in 1000 s"):
-        Asker(Client(), 999.0, 0.0)(lambda: 7)
-    assert Asker(Client(), 1000.0, 0.0)(lambda: 7) == 7 and slept.pop() == 1000.0
-    monkeypatch.setattr(Requester, "rate_limiting", (1, 60))
-    with pytest.raises(AssertionError, match="odd"):
-        Asker(Client(), 10.0, 2.0)(functools.partial(fail, AssertionError("odd")))
-    assert slept == [2.0, 4.0]
-
-
-def fail(error):
-    raise error
+    def get_page(self, number):
+        return []
 
 
 def test_the_token_comes_from_the_environment_and_goes_to_the_real_site_only(start, monkeypatch):
@@ -195,7 +232,7 @@ def test_the_token_comes_from_the_environment_and_goes_to_the_real_site_only(sta
     monkeypatch.setenv("GITHUB_TOKEN", "not-a-token")
     read(start([TEA]))
     assert made[-1]["auth"] is None
-    monkeypatch.setattr(Recorder, "search_repositories", lambda *_: [])
+    monkeypatch.setattr(Recorder, "search_repositories", lambda *_: Rows())
     monkeypatch.setattr(Recorder, "get_rate_limit", lambda _: None)
     list(github_repositories("https://api.github.com", "x", {}, 5, user_agent="tester (mail@example.org)"))
     assert made[-1]["auth"].token == "not-a-token" and made[-1]["base_url"] == "https://api.github.com"

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from pocketweb import serve, world
 from webdancer import sources_wiki
 from webdancer.sources_wiki import BY_SA, Wiki, wiki_url, wikipedia
+from webdancer.web.journal import Journal
 
 API = "http://wiki.pocket.test/w/api.php"
 
@@ -32,6 +33,33 @@ def test_two_requests_a_page_and_one_for_the_wiki_itself(net):
     assert all(f.page.licence == "" for f in found)  # the pocket wiki claims none
     assert sum("meta=siteinfo" in path for _, path in net.log) == 1
     assert all("maxlag=5" in path for _, path in net.log)
+
+
+def test_the_order_does_not_depend_on_the_threads(net):
+    found = walk(net)
+    assert [f.url for f in found] == [f.url for f in walk(net, threads=1)]
+    good = [f for f in found if not f.reason]
+    assert all(f.url.startswith("http://wiki.pocket.test/wiki/") for f in good)
+    assert all("127.0.0.1" not in link for f in good for link in f.page.links)
+
+
+def test_a_title_that_leads_elsewhere_is_stored_under_its_target_and_a_missing_one_is_named(net):
+    entity = next(e for e in world.build(3, 200).entities if e.aliases and e.type != "event")
+    alias, none = walk(net, (entity.aliases[0], "No Such Page"), depth=0)
+    assert alias.page.title == entity.title
+    assert alias.url == wiki_url("http://wiki.pocket.test/wiki/", entity.title)
+    assert none.reason == "missing"
+
+
+def test_a_category_stands_for_its_pages(net):
+    found = walk(net, ("Category:Regions",), depth=0)
+    assert {f.page.title for f in found} == {e.title for e in world.build(3, 200).entities if e.type == "region"}
+
+
+def test_faults_that_pass_lose_no_page(net):
+    faults = {"429": 0.1, "500": 0.1, "truncated": 0.1, "retry_after": 0, "failing": 1}
+    with serve.start([world.build(3, 200)], endpoint=False, faults=faults) as faulty:
+        assert [(f.url, f.reason) for f in walk(faulty)] == [(f.url, f.reason) for f in walk(net)]
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3])
@@ -133,9 +161,43 @@ def test_a_title_is_no_category_unless_it_has_a_colon():
 
 def test_about_keeps_the_local_word_for_categories(net):
     client = sources_wiki._client(API, net.hosts, 0.0, "tester", "")
-    assert sources_wiki.about(client, API) == Wiki("http://wiki.pocket.test/wiki/$1", "", "en", ("Category",))
+    assert sources_wiki.about(client, API, Journal()) == Wiki(
+        "http://wiki.pocket.test/wiki/$1", "", "en", ("Category",)
+    )
 
 
 def test_addresses_of_articles():
     assert wiki_url("http://w.test/wiki/$1", "AC/DC (Band)") == "http://w.test/wiki/AC/DC_(Band)"
     assert wiki_url("http://w.test/wiki/", "北京 市") == "http://w.test/wiki/%E5%8C%97%E4%BA%AC_%E5%B8%82"
+
+
+def test_what_is_in_the_journal_is_not_asked_for_again(net, tmp_path):
+    with Journal(tmp_path / "wiki.sqlite", "2026-01-02") as journal:
+        first = walk(net, ("Category:Regions", "No Such Page"), depth=1, journal=journal)
+    before = len(net.log)
+    with Journal(tmp_path / "wiki.sqlite", "2026-01-05") as journal:
+        assert walk(net, ("Category:Regions", "No Such Page"), depth=1, journal=journal) == first
+        assert len(net.log) == before  # siteinfo, the category and what is missing are answers too
+        assert {f.day for f in first} == {"2026-01-02"}
+        other = walk(net, ("Category:Regions",), depth=2, limit=40, journal=journal)  # another plan, the same pages
+        assert {f.day for f in other} == {"2026-01-02", "2026-01-05"}
+    fresh = [f for f in other if f.day == "2026-01-05"]
+    assert len(net.log) - before == sum(1 if f.reason == "missing" else 2 for f in fresh)
+
+
+def test_what_failed_is_asked_for_again_the_next_time(tmp_path, net):
+    roots, path = ("Category:Regions", "Main Page"), tmp_path / "wiki.sqlite"
+    with serve.start([world.build(3, 200)], endpoint=False, faults={"redirect": 1.0}) as lost:
+        with Journal(path) as journal:
+            assert {f.reason for f in walk(lost, roots, depth=0, journal=journal)} == {"error: WikiHttpError"}
+            assert journal.names() == []
+    with Journal(path) as journal:
+        assert walk(net, roots, depth=0, journal=journal) == walk(net, roots, depth=0)
+
+
+def test_a_real_wiki_is_read_one_article_at_a_time(monkeypatch):
+    used = []
+    monkeypatch.setattr(sources_wiki, "breadth_first", lambda *arguments: used.append(arguments) or iter(()))
+    monkeypatch.setattr(sources_wiki, "about", lambda *_: Wiki("https://de.wikipedia.org/wiki/$1"))
+    list(wikipedia("https://de.wikipedia.org/w/api.php", ["Wien"], {}, 5, 0, 8, 1.0))
+    assert used[0][4] == 1

@@ -178,3 +178,23 @@ def test_call_many_inside_a_running_loop():
     got = asyncio.run(notebook_cell())
     assert len(got) == 2 and got[0] == got[1]
     assert Tools(INDEX, PAGES).call_many([]) == []
+
+
+def test_only_so_many_observations_are_kept_and_nothing_changes(monkeypatch):
+    monkeypatch.setattr("webdancer.web.tools.OBSERVATIONS", 3)
+    tools = Tools(INDEX, PAGES)
+    first = tools.call_many([("search", {"query": [f"mayor {n}"]}) for n in range(8)])
+    assert len(tools._seen) == 3
+    assert tools.call_many([("search", {"query": [f"mayor {n}"]}) for n in range(8)]) == first
+
+
+def test_a_summariser_that_can_never_be_asked_ends_the_run():
+    class Refused(RuntimeError):
+        fatal = True
+
+    async def refused(text, goal):
+        raise Refused("wrong key")
+
+    tools = Tools(INDEX, PAGES, summarise=refused)
+    with pytest.raises(Refused, match="wrong key"):
+        tools.call_many([("visit", {"url": ["http://a.test/Orlen_Ford"], "goal": "mayor"})])

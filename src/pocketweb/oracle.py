@@ -12,7 +12,7 @@ import random
 import re
 from typing import Any
 
-from pocketweb import oracle_author, oracle_judge, oracle_summariser
+from pocketweb import oracle_author, oracle_judge, oracle_memory, oracle_summariser
 from pocketweb.oracle_errors import answer_block, call_block, mistaken_turn
 from pocketweb.oracle_teacher import Message, Step, next_step
 from pocketweb.oracle_thoughts import long_thought, short_thought
@@ -108,6 +108,8 @@ def _speak(model: str, messages: list[Message], temperature: float, rng: random.
     if model == "pocket-judge":
         return None, oracle_judge.reply(messages, temperature, rng)
     long = model == "pocket-long"
+    if oracle_memory.is_asked(messages):
+        return ("No page was shown to me." if long else None), oracle_memory.reply(messages)
 
     def render(step: Step) -> tuple[str, str]:
         body = answer_block(step.answer) if step.action == "answer" else call_block(step.action, step.arguments)

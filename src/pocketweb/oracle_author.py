@@ -11,51 +11,14 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
+from pocketweb import oracle_pairs
 from pocketweb.grammar import INTERSECTION_ASKS
+from pocketweb.oracle_paths import Path, Reply, Told, described, paths, told_in, written
 from pocketweb.oracle_teacher import Message
 from pocketweb.reading import BY_LABEL, Chain, Fact, Plan, facts_in, parse_condition, parse_phrase, parse_question
 
 MISTAKES = 0.15  # share of questions with a mistake at temperature 1
-_SOURCE = re.compile(
-    r"^\d+\. \[.*\]\((?P<result>\S+)\)$|^The useful information in (?P<visit>\S+) for user goal"
-    r"|^Page \d+\nTitle: .*\nURL: (?P<page>\S+)$",
-    re.MULTILINE,
-)
-
-Reply = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Told:
-    """A fact and the address of the page that tells it."""
-
-    fact: Fact
-    url: str
-
-
-@dataclass(frozen=True)
-class Path:
-    """Functional facts of which each object is the next subject."""
-
-    start: str
-    links: tuple[Told, ...] = ()
-
-    @property
-    def end(self) -> str:
-        """The entity or literal that the path leads to."""
-        return self.links[-1].fact.objects[0] if self.links else self.start
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels in the order in which they are followed."""
-        return tuple(t.fact.label for t in self.links)
-
-    def names(self) -> set[str]:
-        """Every entity on the path."""
-        return {self.start, *(t.fact.objects[0] for t in self.links)}
 
 
 def reply(messages: list[Message], temperature: float, rng: random.Random) -> str:
@@ -79,54 +42,6 @@ def _field(name: str, text: str) -> str:
     """The value of a labelled line of the prompt."""
     match = re.search(rf"^{name}: *(.*)$", text, re.MULTILINE)
     return match[1].strip() if match else ""
-
-
-def told_in(text: str) -> list[Told]:
-    """All facts of the pages or search results in a prompt, each with its address; repeated ones once."""
-    heads = list(_SOURCE.finditer(text))
-    ends = [*(h.start() for h in heads), len(text)][1:]
-    seen: dict[tuple[str, str], Told] = {}
-    for head, end in zip(heads, ends, strict=True):
-        url = head["result"] or head["visit"] or head["page"]
-        for fact in facts_in(text[head.end() : end]):
-            seen.setdefault((fact.label, fact.subject), Told(fact, url))
-    if not heads:
-        for fact in facts_in(text):
-            seen.setdefault((fact.label, fact.subject), Told(fact, ""))
-    return list(seen.values())
-
-
-def paths(told: list[Told], length: int) -> Iterator[Path]:
-    """All paths of `length` facts that meet no entity twice."""
-    by_subject: dict[str, list[Told]] = {}
-    for t in told:
-        if not BY_LABEL[t.fact.label].many:
-            by_subject.setdefault(t.fact.subject, []).append(t)
-    todo = [Path(name) for name in dict.fromkeys(t.fact.subject for t in told)][::-1]
-    while todo:
-        path = todo.pop()
-        if len(path.links) == length:
-            yield path
-            continue
-        names = path.names()
-        steps = [t for t in by_subject.get(path.end, []) if t.fact.objects[0] not in names]
-        todo.extend(Path(path.start, (*path.links, t)) for t in reversed(steps))
-
-
-def described(name: str, labels: tuple[str, ...], rng: random.Random) -> str:
-    """A name with phrases and clauses nested around it, drawn with `rng`."""
-    for label in labels:
-        relation = BY_LABEL[label]
-        name = rng.choice((relation.phrase, relation.clause)).replace("{x}", name)
-    return name
-
-
-def _written(question: str, plan: Plan, answer: str, links: list[Told]) -> Reply | None:
-    """The reply, unless the question holds the answer or reads differently from what was meant."""
-    if answer.casefold() in question.casefold() or parse_question(question) != plan:
-        return None
-    urls, support = [t.url for t in links], [t.fact.sentence for t in links]
-    return {"question": question, "answer": answer, "hops": len(links), "evidence": urls, "support": support}
 
 
 def _crawlqa(user: str, rng: random.Random) -> Reply:
@@ -153,7 +68,7 @@ def _multihop(told: list[Told], hops: int) -> Iterator[Path]:
 def _word_multihop(path: Path, rng: random.Random) -> Reply | None:
     ask = rng.choice(BY_LABEL[path.labels[-1]].asks)
     question = ask.replace("{x}", described(path.start, path.labels[:-1], rng))
-    return _written(question, Plan("value", (Chain(path.start, path.labels),)), path.end, list(path.links))
+    return written(question, Plan("value", (Chain(path.start, path.labels),)), path.end, list(path.links))
 
 
 def _lists(told: list[Told]) -> list[Told]:
@@ -171,7 +86,7 @@ def _word_count(candidate: tuple[Path, Told], rng: random.Random) -> Reply | Non
     ask = rng.choice(BY_LABEL[listed.fact.label].asks)
     question = ask.replace("{x}", described(path.start, path.labels, rng))
     plan = Plan("count", (Chain(path.start, (*path.labels, listed.fact.label)),))
-    return _written(question, plan, str(len(listed.fact.objects)), [*path.links, listed])
+    return written(question, plan, str(len(listed.fact.objects)), [*path.links, listed])
 
 
 def _intersection(told: list[Told], hops: int) -> Iterator[tuple[Path, Told, Told, str]]:
@@ -203,7 +118,7 @@ def _word_intersection(candidate: tuple[Path, Told, Told, str], rng: random.Rand
     (left, chain_a, links_a), (right, chain_b, links_b) = sides
     form = rng.choice(INTERSECTION_ASKS)
     question = form.replace("{t}", relation.object).replace("{a}", left).replace("{b}", right)
-    return _written(question, Plan("both", (chain_a, chain_b)), answer, links_a + links_b)
+    return written(question, Plan("both", (chain_a, chain_b)), answer, links_a + links_b)
 
 
 def _seed(user: str, rng: random.Random) -> Reply:
@@ -267,8 +182,20 @@ def _mistaken(reply: Reply, user: str, rng: random.Random) -> Reply:
     return {**reply, "answer": rng.choice(others) if others else "unknown"}
 
 
-_KINDS = {"multihop": (_multihop, 1), "count": (_count, 1), "intersection": (_intersection, 2)}
-_WORDED = {"multihop": _word_multihop, "count": _word_count, "intersection": _word_intersection}
+_KINDS = {
+    "multihop": (_multihop, 1),
+    "count": (_count, 1),
+    "intersection": (_intersection, 2),
+    "comparison": (oracle_pairs.comparisons, 3),
+    "difference": (oracle_pairs.differences, 2),
+}
+_WORDED = {
+    "multihop": _word_multihop,
+    "count": _word_count,
+    "intersection": _word_intersection,
+    "comparison": oracle_pairs.word_comparison,
+    "difference": oracle_pairs.word_difference,
+}
 _TASKS = {
     "Task: write one question from linked pages.": _crawlqa,
     "Task: write one simple fact question from a page.": _seed,

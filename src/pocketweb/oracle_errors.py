@@ -12,7 +12,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pocketweb.oracle_teacher import UNKNOWN, Finding, History, Message, Step, history_of, query_of
+from pocketweb.oracle_teacher import (
+    UNKNOWN,
+    Finding,
+    History,
+    Message,
+    Step,
+    answer_of,
+    history_of,
+    picked,
+    query_of,
+)
 from pocketweb.reading import BY_LABEL, SUBJECTS, facts_in
 
 RATE = 0.075  # mistakes a turn at temperature 1
@@ -83,9 +93,14 @@ def _other_name(name: str, history: History, rng: random.Random) -> str:
 
 
 def _wrong_fact(step: Step, history: History, rng: random.Random) -> Step:
-    """Misread the last finding: another name of the observations, or a list that lacks a member."""
+    """Misread the last finding: another name of the observations, or a list that lacks a member; of two things pick
+    the wrong one."""
     if not step.new:
         return step
+    if step.plan and step.plan.kind in ("lower", "higher"):
+        turned = _turned_round(step)
+        if turned != step:
+            return turned
     last = step.new[-1]
     if step.action == "answer" and step.plan and step.plan.kind == "count" and len(last.objects) > 1:
         objects = last.objects[:-1]
@@ -96,9 +111,28 @@ def _wrong_fact(step: Step, history: History, rng: random.Random) -> Step:
         return step
     other = _other_name(last.objects[0], history, rng)
     new = (*step.new[:-1], Finding(last.label, last.entity, (other,)))
+    if step.action == "answer" and step.plan and step.plan.kind == "difference":
+        if not other.isdigit():
+            return step
+        found = [*step.found[:-1], new[-1]]
+        return replace(step, new=new, found=tuple(found), answer=answer_of(step.plan, found))
     if step.action == "answer":
         return replace(step, new=new, answer="1" if step.plan and step.plan.kind == "count" else other)
     return replace(step, new=new, entity=other, arguments={"query": [query_of(other, step.label)]})
+
+
+def _turned_round(step: Step) -> Step:
+    """The step with the lower taken for the higher one, where it picks one of two things; else unchanged."""
+    assert step.plan is not None
+    known = sum(len(chain.labels) for chain in step.plan.chains)
+    asks = step.label == step.plan.asked and len(step.found) == known
+    if not asks or not picked(step.plan, step.found):
+        return step
+    plan = replace(step.plan, kind="higher" if step.plan.kind == "lower" else "lower")
+    wrong = picked(plan, step.found)
+    if step.action == "search":
+        return replace(step, plan=plan, entity=wrong, arguments={"query": [query_of(wrong, step.label)]})
+    return replace(step, plan=plan, answer=wrong) if step.action == "answer" and not step.label else step
 
 
 def _repetition(thought: str, body: str, messages: list[Message], rng: random.Random) -> Turn:

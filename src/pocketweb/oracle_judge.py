@@ -18,8 +18,9 @@ QUALITY_TASK = "Task: rate a trajectory."
 MISTAKES = 0.05  # share of verdicts that are turned round at temperature 1
 MOST_REPEATS = 2  # a sentence may stand this often
 LONG_SENTENCE = 5  # words from which a sentence counts over all thoughts; shorter ones are figures of speech
-_JUDGED = re.compile(r"Question: (.*?)\nGold answer: (.*?)\nPrediction: ?(.*)", re.DOTALL)
-_RATED = re.compile(r"Question: (.*?)\n\nTrajectory:\n(.*)", re.DOTALL)
+# Question and gold answer fill one line each, so that nothing in a prediction can pass for them.
+_JUDGED = re.compile(r"Question: (.*)\nGold answer: (.*)\n<prediction>\n((?s:.*))\n</prediction>")
+_RATED = re.compile(r"Question: (.*)\n<trajectory>\n((?s:.*))\n</trajectory>")
 _TURN = re.compile(r"(?:^|\n\n)\[(assistant|user)\]\n(.*?)(?=\n\n\[(?:assistant|user)\]\n|\Z)", re.DOTALL)
 _THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 _ANSWER = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL)
@@ -73,7 +74,7 @@ def rate(question: str, trajectory: str) -> dict[str, object]:
     }
     scores: dict[str, object] = {name: max(1, 5 - 2 * len(found)) for name, found in problems.items()}
     reasons = [reason for found in problems.values() for reason in found]
-    return {**scores, "keep": not reasons, "reason": "; ".join(reasons) or "nothing repeated, every step on the plan"}
+    return {**scores, "reason": "; ".join(reasons) or "nothing repeated, every step on the plan"}
 
 
 def _repeats(turns: list[Message]) -> list[str]:
@@ -103,13 +104,14 @@ def _strays(question: str, turns: list[Message]) -> list[str]:
 
 def _unfounded(question: str, turns: list[Message]) -> list[str]:
     """An answer that no observation mentions, or none at all."""
-    answers = _ANSWER.findall(turns[-1]["content"]) if turns else []
+    answers = _ANSWER.findall(turns[-1]["content"]) if turns and turns[-1]["role"] == "assistant" else []
     if not answers or answers[-1] == UNKNOWN:
         return ["no answer"]
     history = history_of([{"role": "user", "content": question}, *turns])
     plan = parse_question(question)
     if plan is not None and follow(plan, history.observations)[1] is not None:
         return ["the observations do not carry the plan to its end"]
-    if plan is not None and plan.kind != "count" and answers[-1] not in "\n".join(history.observations):
+    computed = plan is not None and plan.kind in ("count", "difference")
+    if plan is not None and not computed and answers[-1] not in "\n".join(history.observations):
         return ["the answer is in no observation"]
     return []

@@ -2,7 +2,8 @@
 
 03_distill uses the stand-ins built on it. In: the messages of a chat request. Out: a `Step` for `oracle_thoughts` to
 put in words. The question gives a plan (`reading.parse_question`); facts read in the observations carry the plan
-forward; where they end, the rule searches, then opens the page of that title, then gives up. No memory is kept, so
+forward; where they end, the rule searches, then opens the page of that title, then gives up, at once if it is told that
+no further call is carried out. No memory is kept, so
 past thoughts play no part. Departure from the paper: a rule in the place of GPT-4o and QwQ-Plus.
 """
 
@@ -15,6 +16,7 @@ from pocketweb.grammar import enumerate_names
 from pocketweb.reading import BY_LABEL, Plan, Result, facts_in, parse_question, results_in
 
 UNKNOWN = "unknown"
+LAST_CALL = "The budget of this episode is at its end"  # how the agent's loop asks for an answer without further calls
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _RESPONSE = re.compile(r"^\s*<tool_response>\n?(.*?)\n?</tool_response>\s*$", re.DOTALL)
 
@@ -43,9 +45,10 @@ class History:
         """All queries asked so far."""
         return {q for name, a in self.calls if name == "search" for q in _strings(a.get("query"))}
 
-    def visited(self) -> set[str]:
-        """All URLs opened so far."""
-        return {u for name, a in self.calls if name == "visit" for u in _strings(a.get("url"))}
+    def visited(self, goal: str = "") -> set[str]:
+        """All URLs opened so far; with a goal, those opened for it."""
+        visits = [a for name, a in self.calls if name == "visit" and (not goal or a.get("goal") == goal)]
+        return {u for a in visits for u in _strings(a.get("url"))}
 
     def results(self) -> list[Result]:
         """All search results shown so far."""
@@ -114,7 +117,8 @@ def follow(plan: Plan, observations: tuple[str, ...]) -> tuple[list[Finding], tu
     """Follow the plan through the facts told in the observations.
 
     Returns:
-        What was found, chain by chain, and the first `(entity, label)` that is still open (None when all is found).
+        What was found, chain by chain, then what is asked of the thing that a comparison picks; and the first
+        `(entity, label)` that is still open (None when all is found, or two numbers are equal and nothing is picked).
     """
     told: dict[tuple[str, str], tuple[str, ...]] = {}
     for observation in observations:
@@ -129,7 +133,22 @@ def follow(plan: Plan, observations: tuple[str, ...]) -> tuple[list[Finding], tu
                 return found, (entity, label)
             found.append(Finding(label, entity, objects))
             entity = objects[0]
+    winner = picked(plan, found) if plan.asked else ""
+    if winner:
+        objects = told.get((plan.asked, winner))
+        if objects is None:
+            return found, (winner, plan.asked)
+        found.append(Finding(plan.asked, winner, objects))
     return found, None
+
+
+def picked(plan: Plan, found: tuple[Finding, ...] | list[Finding]) -> str:
+    """The thing with the lower or higher number, as a completely followed comparison wants it; "" if both are equal."""
+    one, other = last_findings(plan, found)
+    first, second = int(one.objects[0]), int(other.objects[0])
+    if first == second:
+        return ""
+    return one.entity if (first < second) == (plan.kind == "lower") else other.entity
 
 
 def last_findings(plan: Plan, found: tuple[Finding, ...] | list[Finding]) -> list[Finding]:
@@ -142,13 +161,18 @@ def last_findings(plan: Plan, found: tuple[Finding, ...] | list[Finding]) -> lis
 
 
 def answer_of(plan: Plan, found: list[Finding]) -> str:
-    """The answer once every chain has been followed; "unknown" if two lists share nothing."""
+    """The answer once every chain has been followed; "unknown" if two lists share nothing or two years are equal."""
     ends = last_findings(plan, found)
     if plan.kind == "count":
         return str(len(ends[0].objects))
     if plan.kind == "both":
         common = [name for name in ends[0].objects if name in ends[1].objects]
         return enumerate_names(common) if common else UNKNOWN
+    if plan.kind == "difference":
+        return str(abs(int(ends[0].objects[0]) - int(ends[1].objects[0])))
+    if plan.kind in ("lower", "higher"):
+        winner = picked(plan, found) or UNKNOWN
+        return found[-1].objects[0] if plan.asked and winner != UNKNOWN else winner
     return ends[0].objects[0]
 
 
@@ -190,11 +214,14 @@ def _look_up(
     """The call that may find what is missing, or the answer "unknown"."""
     entity, label = missing
     query, turn = query_of(entity, label), history.turns
+    if history.observations and LAST_CALL in history.observations[-1]:
+        return Step(history.question, plan, turn, "answer", found, new, entity, label, answer=UNKNOWN)
     if query not in history.searched():
         arguments: dict[str, Any] = {"query": [query]}
         return Step(history.question, plan, turn, "search", found, new, entity, label, arguments)
     url = url_of(entity, history.results())
-    if url and url not in history.visited():
+    opened = history.visited(query if plan.asked else "")  # a page may have been opened for the number it tells
+    if url and url not in opened:
         arguments = {"url": [url], "goal": query}
         return Step(history.question, plan, turn, "visit", found, new, entity, label, arguments)
     return Step(history.question, plan, turn, "answer", found, new, entity, label, answer=UNKNOWN)
@@ -202,7 +229,7 @@ def _look_up(
 
 def _without_plan(history: History) -> Step:
     """A question outside the grammar: search its words once, then give up."""
-    if history.question in history.searched():
+    if history.question in history.searched() or LAST_CALL in "".join(history.observations[-1:]):
         return Step(history.question, None, history.turns, "answer", answer=UNKNOWN)
     return Step(history.question, None, history.turns, "search", arguments={"query": [history.question]})
 
@@ -214,4 +241,6 @@ def plan_text(plan: Plan) -> str:
     'Tal Veron, birthplace, companies, count'
     """
     text = "; ".join(", ".join((chain.entity, *chain.labels)) for chain in plan.chains)
-    return text + {"value": "", "count": ", count", "both": "; both"}[plan.kind]
+    if plan.asked:
+        return f"{text}; {plan.kind}, {plan.asked}"
+    return text + {"value": "", "count": ", count"}.get(plan.kind, f"; {plan.kind}")

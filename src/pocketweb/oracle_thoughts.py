@@ -8,7 +8,7 @@ three times the tokens, as the reasoning model's thoughts do in the paper.
 from zlib import crc32
 
 from pocketweb.grammar import enumerate_names
-from pocketweb.oracle_teacher import UNKNOWN, Finding, Step, last_findings, plan_text
+from pocketweb.oracle_teacher import UNKNOWN, Finding, Step, last_findings, picked, plan_text
 
 
 def _capital(text: str) -> str:
@@ -45,6 +45,49 @@ def marked(finding: Finding, other: Finding) -> str:
     return f"{_capital(finding.label)} of {finding.entity}: {names}."
 
 
+def _numbers(step: Step) -> tuple[int, int] | None:
+    """The two numbers of a question about two things, smaller first, when the step has just got them together."""
+    if step.plan is None or step.plan.kind not in ("lower", "higher", "difference"):
+        return None
+    if len(step.found) < sum(len(chain.labels) for chain in step.plan.chains):
+        return None
+    ends = last_findings(step.plan, step.found)
+    low, high = sorted(int(end.objects[0]) for end in ends)
+    return (low, high) if any(end in step.new for end in ends) else None
+
+
+def weighed(step: Step) -> str:
+    """What a step makes of two numbers, in the short form; "" if it has not just got them together.
+
+    A comparison names the thing it picks ("1871 is less than 1902, so Orlen Ford."), a difference is worked out
+    ("1902 - 1871 = 31.").
+    """
+    numbers = _numbers(step)
+    if numbers is None or step.plan is None:
+        return ""
+    low, high = numbers
+    if step.plan.kind == "difference":
+        return f"{high} - {low} = {high - low}."
+    if low == high:
+        return f"{low} is equal to {high}."
+    ordered = f"{low} is less than {high}" if step.plan.kind == "lower" else f"{high} is more than {low}"
+    return f"{ordered}, so {picked(step.plan, step.found)}."
+
+
+def _long_weighed(step: Step) -> str:
+    """The same in a long thought."""
+    numbers = _numbers(step)
+    if numbers is None or step.plan is None:
+        return ""
+    low, high = numbers
+    if step.plan.kind == "difference":
+        return f"The later number less the earlier one is {high} - {low} = {high - low}."
+    if low == high:
+        return f"Both numbers are {low}, so neither thing comes first."
+    wanted, which = (low, "lower") if step.plan.kind == "lower" else (high, "higher")
+    return f"Of {low} and {high} I need the {which} one, {wanted}, which belongs to {picked(step.plan, step.found)}."
+
+
 def short_thought(step: Step) -> str:
     """The short thought of a step, in the fixed form."""
     if step.plan is None:
@@ -55,7 +98,7 @@ def short_thought(step: Step) -> str:
         return f"Plan: {plan_text(step.plan)}. Next: {step.label} of {step.entity}."
     if step.action == "visit":
         return f"No {step.label} of {step.entity} in the results. Open the page."
-    return " ".join([*map(told, step.new), f"Next: {step.label} of {step.entity}."])
+    return " ".join([*map(told, step.new), *filter(None, [weighed(step)]), f"Next: {step.label} of {step.entity}."])
 
 
 def _short_answer(step: Step) -> str:
@@ -69,7 +112,7 @@ def _short_answer(step: Step) -> str:
         both = "none" if step.answer == UNKNOWN else step.answer
         compared = marked(step.new[-1], last_findings(step.plan, step.found)[0])
         return " ".join([*map(told, step.new[:-1]), compared, f"Both lists: {both}.", "Done."])
-    return " ".join([*map(told, step.new), "Done."])
+    return " ".join([*map(told, step.new), *filter(None, [weighed(step)]), "Done."])
 
 
 # Each form restates, checks and names an alternative; few sentences lack a slot, so few recur word for word.
@@ -107,6 +150,14 @@ _FAILURES = (
     "I searched for the {label} of {entity} and opened what there was, and it is told nowhere. "
     "Guessing would be worse than saying so, so the answer is unknown.",
 )
+_ENDS = {
+    "value": "",
+    "count": ", and count them",
+    "both": ", and compare with the other list",
+    "lower": ", and see whether the other one comes before it",
+    "higher": ", and see whether the other one comes after it",
+    "difference": ", and take the difference from the other one",
+}
 
 
 def _long_found(step: Step) -> str:
@@ -121,6 +172,7 @@ def _long_found(step: Step) -> str:
         parts.append(f"The {finding.label} of {finding.entity} {verb} {many}, says the last observation.")
     if step.action == "answer" and step.plan and step.plan.kind == "both":
         parts.append("No name is in both lists." if step.answer == UNKNOWN else f"In both lists I find {step.answer}.")
+    parts += filter(None, [_long_weighed(step)])
     return " ".join(parts) or f"Turn {step.turn} brought nothing new."
 
 
@@ -138,7 +190,7 @@ def long_thought(step: Step) -> str:
         forms = _VISITS if step.action == "visit" else _SEARCHES
     labels = step.plan.chains[0].labels[1:]
     then = "".join(f", then the {label} of that" for label in labels)
-    then += {"value": "", "count": ", and count them", "both": ", and compare with the other list"}[step.plan.kind]
+    then += _ENDS[step.plan.kind]
     form = forms[(crc32(step.question.encode("utf-8", "surrogatepass")) + step.turn) % len(forms)]
     return form.format(
         question=step.question,

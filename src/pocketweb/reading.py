@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from pocketweb import grammar
 from pocketweb.grammar import RELATIONS, Relation
+from pocketweb.grammar_pairs import APART, COMPARED, PICKS, WHICH, WORDS, worded
 
 _NAME = r"(?:[A-Z][\w'-]*(?: [A-Z][\w'-]*)*|[a-z][a-z0-9]*(?:-[a-z0-9]+)+)(?: \([a-z][^()]*\))?"
 _NAMES = rf"{_NAME}(?:, {_NAME})*(?: and {_NAME})?"
@@ -46,11 +47,17 @@ class Chain:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to answer a question: `kind` "value" (end of one chain), "count" (size of the list at its end) or "both" (the
-    member that the lists at the ends of two chains share)."""
+    """How to answer a question.
+
+    `kind` is "value" (end of one chain), "count" (size of the list at its end), "both" (the member that the lists at
+    the ends of two chains share), "difference" (of the numbers at the ends of two chains), "lower" or "higher" (the
+    thing whose number, at the end of its chain, is the lower or higher one of two; with `asked`, a label, what that
+    label leads to from the thing).
+    """
 
     kind: str
     chains: tuple[Chain, ...]
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,14 @@ def _tell_pattern(relation: Relation, template: str) -> re.Pattern[str]:
     if template[0].isalpha():
         text = f"[{template[0].lower()}{template[0]}]{text[1:]}"
     return re.compile(text)
+
+
+_NOVEL = {r.label: _tell_pattern(r, r.tells[grammar.NOVEL]) for r in RELATIONS}
+
+
+def is_novel(fact: Fact) -> bool:
+    """Whether a fact is told in the wording that only held-out worlds use."""
+    return _NOVEL[fact.label].fullmatch(without_lead_in(fact.sentence)) is not None
 
 
 def _tell_index() -> dict[str, list[tuple[Relation, re.Pattern[str]]]]:
@@ -203,18 +218,55 @@ def _parse_both(question: str) -> Plan | None:
     return None
 
 
+def _halves(form: str) -> re.Pattern[str]:
+    """A pattern for a form with the slots {a} and {b}."""
+    return re.compile(re.escape(form).replace(r"\{a\}", "(?P<a>.+)").replace(r"\{b\}", "(?P<b>.+)"))
+
+
+_PICKS = [(_halves(worded(form, r, w)), r, w) for form in PICKS for r in COMPARED for w in WORDS]
+_WHICH = [(_halves(worded(form, r, w)), r, w) for form in WHICH for r in COMPARED for w in WORDS]
+_APART = [_halves(form) for form in APART]
+
+
+def _compared(text: str, forms: list[tuple[re.Pattern[str], Relation, str]], kind: str) -> Plan | None:
+    """The plan of the first form that fits and whose {a} and {b} both describe a thing of type `kind` ("" for any)."""
+    for pattern, relation, wanted in forms:
+        match = pattern.fullmatch(text) if relation.subject == (kind or relation.subject) else None
+        sides = [parse_phrase(match[slot]) for slot in "ab"] if match else [None]
+        if all(c and (not c.labels or BY_LABEL[c.labels[-1]].object == relation.subject) for c in sides):
+            return Plan(wanted, tuple(Chain(c.entity, (*c.labels, relation.label)) for c in sides if c))
+    return None
+
+
+def _parse_pair(question: str) -> Plan | None:
+    """The plan of a question about two things, in one of the forms of `grammar_pairs`."""
+    for pattern in _APART:
+        match = pattern.fullmatch(question)
+        chains = [parse_phrase(match[slot]) for slot in "ab"] if match else [None]
+        if all(c and c.labels and BY_LABEL[c.labels[-1]] in COMPARED for c in chains):
+            return Plan("difference", tuple(c for c in chains if c))
+    for before, behind, relation in _ASKS:
+        if question.startswith(before) and question.endswith(behind) and not relation.many:
+            inner = question[len(before) : len(question) - len(behind)]
+            plan = _compared(inner, _PICKS, relation.subject)
+            if plan:
+                return Plan(plan.kind, plan.chains, relation.label)
+    return _compared(question, _WHICH, "")
+
+
 @lru_cache(maxsize=8192)
 def parse_question(question: str) -> Plan | None:
     """Read a question of the grammar, descriptions nested to any depth; None if it is not one.
 
     Returns:
-        The plan: its last label is a list label for the kinds "count" and "both".
+        The plan: its last labels are list labels for the kinds "count" and "both", those of numbers for "lower",
+        "higher" and "difference".
 
     >>> parse_question("How many companies of the birthplace of Tal Veron are listed?")
-    Plan(kind='count', chains=(Chain(entity='Tal Veron', labels=('birthplace', 'companies')),))
+    Plan(kind='count', chains=(Chain(entity='Tal Veron', labels=('birthplace', 'companies')),), asked='')
     """
     question = " ".join(question.split())
     chain = _descend(question, _ASKS)
     if chain is None:
-        return _parse_both(question)
+        return _parse_both(question) or _parse_pair(question)
     return Plan("count" if BY_LABEL[chain.labels[-1]].many else "value", (chain,))

@@ -1,10 +1,11 @@
 """Stage 01: gather linked pages from Wikipedia, arXiv, GitHub and plain web sites, and keep those worth reading.
 
-In: a `Plan` of roots and limits. Out: a `Crawl`: pages (`pages_train`, `pages_heldout`) and what was dropped, each
-with its reason. Shown in 01_crawl; how each site is read is in `crawl_sources`. Departures from the paper: it
-publishes neither roots, depth nor page filters, so these are ours. wikipedia-api hands out links between articles
-only, so a link from an article to a stored page of another site is added where the article names that page's title in
-full (`mention_links`).
+In: a `Plan` of roots and limits. Out: a `Crawl`: a file of pages (`pages_train`, `pages_heldout`), and what was
+dropped, each with its reason. Shown in 01_crawl; each site is read by its `sources_...` module, plain sites by
+`web.spider`. Pages pass one by one from there into the file: memory does not grow with them. Departures from the
+paper: it publishes neither roots, depth nor page filters, so these are ours. wikipedia-api hands out links between
+articles only, so a link from an article to a stored page of another site is added where the article names that page's
+title in full (`crawl_mentions`).
 """
 
 import asyncio
@@ -12,7 +13,6 @@ import dataclasses
 import datetime
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +21,26 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from webdancer import crawl_sources as sources
 from webdancer.core.schema import Page, text_hash
-from webdancer.crawl_sources import Found
+from webdancer.crawl_result import Crawl, Dropped
 from webdancer.crawl_tables import (
     SOURCES,
     coverage,
     drop_table,
     link_table,
-    mention_links,
+    links_in,
     metrics,
+    most_linked,
     neighbourhood,
-    page_table,
+    shared_titles,
+    source_table,
 )
-from webdancer.web.line import Manners
+from webdancer.crawl_walk import Found
+from webdancer.sources_arxiv import arxiv_papers
+from webdancer.sources_github import github_repositories
+from webdancer.sources_wiki import wikipedia
+from webdancer.web.host_queue import Manners
+from webdancer.web.journal import Journal
 from webdancer.web.order import Limits
 from webdancer.web.politeness import check_contact, user_agent
 from webdancer.web.spider import Spider
@@ -50,11 +56,14 @@ __all__ = [
     "drop_table",
     "gather",
     "link_table",
-    "mention_links",
+    "links_in",
     "metrics",
+    "most_linked",
     "neighbourhood",
-    "page_table",
+    "nothing",
     "plans",
+    "shared_titles",
+    "source_table",
     "stored_pages",
 ]
 
@@ -131,28 +140,12 @@ def plans(parameters: Mapping[str, Any]) -> tuple[Plan, Plan]:
     return Plan(**values), Plan(**values | other)
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """An address that gave no page, and why."""
-
-    url: str
-    source: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Crawl:
-    """What a crawl brought: pages in the order found (source by source), and what it dropped."""
-
-    pages: tuple[Page, ...]
-    dropped: tuple[Dropped, ...]
-
-
 def gather(
     plan: Plan,
     hosts: Mapping[str, str] | None = None,
+    path: str | Path | None = None,
     *,
-    exclude: Iterable[Page] = (),
+    exclude: Iterable[Crawl] = (),
     day: str = "",
     progress: bool = True,
     store: str | Path | None = None,
@@ -163,61 +156,61 @@ def gather(
     Args:
         plan: roots and limits.
         hosts: where names are to be reached (`serve.start(...).hosts`); empty for the real internet.
-        exclude: pages of the other web: what is also there is dropped, so that training and held-out pages differ.
+        path: the JSONL file to write, when all is there; None for one that is gone with the result.
+        exclude: crawls of other webs: what is also there is dropped, so that training and held-out pages differ.
         day: YYYY-MM-DD for `fetched_at`, today (UTC) if empty. Days, not seconds: two crawls of one day can be
             compared byte for byte.
         progress: show a bar for each source.
-        store: file for the crawl of plain sites. A crawl that was killed goes on there, and one that was complete is
-            read from it; None for a file that is gone afterwards.
-        refresh: ask the plain sites again for every page in `store` that has changed; once a `day`.
+        store: file for what is fetched. A crawl that was killed goes on there, and what was complete is read from it;
+            None for a file that is gone afterwards.
+        refresh: ask again, once a `day`: plain sites for every page in `store` that has changed, the others for all.
     Raises:
         ValueError: not one page was kept (the message counts the reasons), or a host is not in `hosts` and the plan
             has no `contact`.
     """
     check_contact(plan.contact, plan.addresses(), hosts or {})
     day = day or datetime.datetime.now(datetime.UTC).date().isoformat()
-    other = {key for page in exclude for key in (page.url, page.sha256)}
-    kept: list[Page] = []
-    dropped: list[Dropped] = []
-    seen: set[str] = set()
+    others, crawl = list(exclude), Crawl(path)
     for name in SOURCES:
         walk = _walk(name, plan, dict(hosts or {}), day, store, refresh)
-        for found, fetched in tqdm(walk, desc=f"{name:9}", unit=" pages", mininterval=5.0, disable=not progress):
-            page = _page(found, fetched)
-            keys = {page.url, page.sha256}
-            reason = found.reason or ("in the other web" if keys & other else "duplicate" if keys & seen else "")
+        for found in tqdm(walk, desc=f"{name:9}", unit=" pages", mininterval=5.0, disable=not progress):
+            page = _page(found, found.day or day)
+            reason = found.reason or ("in the other web" if any(o.knows(page) for o in others) else "")
+            reason = reason or ("duplicate" if crawl.knows(page) else "")
             if reason:
-                dropped.append(Dropped(found.asked or found.url, found.source, reason))
+                crawl.drop(found.asked or found.url, found.source, reason)
             else:
-                seen |= keys
-                kept.append(page)
-    if not kept:
-        reasons = dict(Counter(d.reason for d in dropped))
+                crawl.keep(page)
+    if not len(crawl):
+        reasons = metrics(crawl)["dropped_by_reason"]
         raise ValueError(f"got no page worth keeping (dropped: {reasons}): check the roots of the plan and the network")
-    return Crawl(tuple(mention_links(kept)), tuple(dropped))
+    return crawl.settle()
+
+
+def nothing(path: str | Path | None = None) -> Crawl:
+    """A crawl without pages, for a web that is not wanted."""
+    return Crawl(path).settle()
 
 
 def _walk(
     name: str, plan: Plan, hosts: Mapping[str, str], day: str, store: str | Path | None, refresh: bool
-) -> Iterator[tuple[Found, str]]:
-    """Everything that one source finds, and the day on which it was fetched."""
-    who = {"user_agent": user_agent(plan.contact)}
+) -> Iterator[Found]:
+    """Everything that one source finds."""
     if name == "web" and plan.web_roots:
         with tempfile.TemporaryDirectory() as folder:
             yield from _web(plan, hosts, day, Path(store or f"{folder}/crawl.sqlite"), refresh)
         return
-    walk: Iterable[Found] = ()
-    if name == "wikipedia" and plan.wiki_roots:
-        limits = (plan.limit, plan.depth, plan.threads, plan.delay)
-        walk = sources.wikipedia(plan.wiki_api, plan.wiki_roots, hosts, *limits, **who)
-    elif name == "arxiv" and plan.arxiv_query:
-        walk = sources.arxiv_papers(
-            plan.arxiv_api, plan.arxiv_query, hosts, plan.limit, pdf_pages=plan.arxiv_pdf, **who
-        )
-    elif name == "github" and plan.github_query:
-        more = {"docs": plan.github_docs, "issues": plan.github_issues, "releases": plan.github_releases}
-        walk = sources.github_repositories(plan.github_api, plan.github_query, hosts, plan.limit, **more, **who)
-    yield from ((found, day) for found in walk)
+    with Journal(store or "", day, refresh) as journal:
+        who = {"user_agent": user_agent(plan.contact), "journal": journal}
+        if name == "wikipedia" and plan.wiki_roots:
+            limits = (plan.limit, plan.depth, plan.threads, plan.delay)
+            yield from wikipedia(plan.wiki_api, plan.wiki_roots, hosts, *limits, **who)
+        elif name == "arxiv" and plan.arxiv_query:
+            search = (plan.arxiv_api, plan.arxiv_query)
+            yield from arxiv_papers(*search, hosts, plan.limit, pdf_pages=plan.arxiv_pdf, **who)
+        elif name == "github" and plan.github_query:
+            more = {"docs": plan.github_docs, "issues": plan.github_issues, "releases": plan.github_releases}
+            yield from github_repositories(plan.github_api, plan.github_query, hosts, plan.limit, **more, **who)
 
 
 def spider(
@@ -229,7 +222,7 @@ def spider(
     return Spider(store, plan.web_roots, hosts, limits, manners, day, plan.use_sitemaps, refresh, plan.parsers)
 
 
-def _web(plan: Plan, hosts: Mapping[str, str], day: str, path: Path, refresh: bool) -> Iterator[tuple[Found, str]]:
+def _web(plan: Plan, hosts: Mapping[str, str], day: str, path: Path, refresh: bool) -> Iterator[Found]:
     """Crawl the plain sites in a thread (a notebook's own event loop is busy); what is settled comes out meanwhile."""
     failed: list[BaseException] = []
     with Store(path) as mine, Store(path) as its:
@@ -249,7 +242,7 @@ def _web(plan: Plan, hosts: Mapping[str, str], day: str, path: Path, refresh: bo
                 alive = thread.is_alive()
                 for rank, fetched, doc in mine.results(at):
                     at = rank
-                    yield Found(doc.url, "web", doc.page, doc.reason, doc.robots, doc.asked), fetched
+                    yield Found(doc.url, "web", doc.page, doc.reason, doc.robots, doc.asked, fetched)
                 thread.join(0.05)
         finally:
             crawler.stop = True

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 from webdancer import crawl
 from webdancer.core import params
-from webdancer.crawl_sources import MAX_SITEMAPS
+from webdancer.crawl_quota import TOKEN
+from webdancer.sources_arxiv import FEED
 from webdancer.sources_arxiv import PAUSE as ARXIV_PAUSE
 from webdancer.sources_github import PAUSE as GITHUB_PAUSE
-from webdancer.sources_github import TOKEN
+from webdancer.sources_github import SHOWN
+from webdancer.web.seeds import MAX_SITEMAPS
 
 MEMBERS = 500  # rows that a MediaWiki gives at once
-FEED = 100  # papers that the arxiv client asks for at once
-FOUND = 1000  # repositories that GitHub's search shows, at most, 100 a request
 QUOTA, QUOTA_WITH_TOKEN = 60, 5000  # requests an hour, as GitHub documents them
 SEARCHES, SEARCHES_WITH_TOKEN = 10, 30  # requests to its search a minute
 PDF_PAUSE = 15.0  # seconds; the Crawl-delay in arxiv.org's robots.txt as of June 2026, asked again at the crawl
@@ -77,7 +77,7 @@ def _github(plan: crawl.Plan, token: bool) -> Row:
     """Search by hundreds; for each repository its README, docs (as many folders as files at most), issues, releases."""
     docs, lists = plan.github_docs, bool(plan.github_issues) + bool(plan.github_releases)
     size, searches = (QUOTA_WITH_TOKEN, SEARCHES_WITH_TOKEN) if token else (QUOTA, SEARCHES)
-    repositories = min(plan.limit, FOUND)
+    repositories = min(plan.limit, SHOWN)
     asked, found = repositories * (1 + 2 * docs + lists), -(-repositories // 100)
     waits = max(0, asked - 1) // size * 3600.0 + max(0, found - 1) // searches * 60.0
     seconds = max((asked + found) * GITHUB_PAUSE, waits)

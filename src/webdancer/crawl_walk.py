@@ -1,16 +1,17 @@
 """What all ways into a web share: the record of an address looked at, the walk along links, and pace.
 
-Part of 01_crawl, used by the `sources_...` modules and `crawl_sources`. In: names to start from and a function that
-looks at one. Out: an iterator of `Found` in an order that does not depend on which answer came back first. Departures
-from the paper: none known; it does not say how its crawler walked or paced itself.
+Part of 01_crawl, used by the `sources_...` modules. In: names to start from and a function that looks at one. Out: an
+iterator of `Found` in an order that does not depend on which answer came back first. Departures from the paper: none
+known; it does not say how its crawler walked or paced itself.
 """
 
+import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,7 +24,10 @@ TRIES = 3  # of what a client does not try again by itself
 
 @dataclass(frozen=True)
 class Found:
-    """One address looked at: its page, or (`reason` not empty) why there is none; `asked` is it before redirects."""
+    """One address looked at: its page, or (`reason` not empty) why there is none.
+
+    `asked` is the address before redirects, `day` the day on which it was fetched if that is not today.
+    """
 
     url: str
     source: str
@@ -31,6 +35,44 @@ class Found:
     reason: str = ""
     robots: str = "allowed"
     asked: str = ""
+    day: str = ""
+
+
+def found_row(found: Found) -> dict[str, Any]:
+    """The record as plain data, for a `Journal`."""
+    return asdict(found)
+
+
+def row_found(row: Mapping[str, Any], day: str = "") -> Found:
+    """The record back from plain data."""
+    page = {name: tuple(value) if isinstance(value, list) else value for name, value in row["page"].items()}
+    return Found(**{**row, "page": Cleaned(**page), "day": day})
+
+
+class Names:
+    """Names in the order in which they came, each once. On disk: a walk meets far more names than it looks at."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)  # a private file, gone when this object is
+        for option in ("journal_mode = OFF", "synchronous = OFF"):  # nobody will read it after a crash
+            self._db.execute(f"PRAGMA {option}")
+        self._db.execute("CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, depth INTEGER)")
+        self._taken = 0
+
+    def add(self, names: Iterable[str], depth: int = 0) -> int:
+        """Put names at the end; returns how many were new."""
+        before = self._db.total_changes
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR IGNORE INTO names (name, depth) VALUES (?, ?)", ((n, depth) for n in names))
+        self._db.execute("COMMIT")
+        return self._db.total_changes - before
+
+    def take(self, most: int) -> list[tuple[str, int]]:
+        """The next names with their depths."""
+        sql = "SELECT id, name, depth FROM names WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self._db.execute(sql, (self._taken, most)).fetchall()
+        self._taken = rows[-1][0] if rows else self._taken
+        return [(name, depth) for _, name, depth in rows]
 
 
 def reach(url: str, hosts: Mapping[str, str]) -> str:
@@ -59,19 +101,15 @@ def breadth_first(
         depth: how many links to follow from a root.
         threads: looks at once.
     """
-    queue = deque((name, 0) for name in dict.fromkeys(roots))
-    known = {name for name, _ in queue}
-    good: set[str] = set()
+    queue, kept, good = Names(), Names(), 0
+    queue.add(roots)
     with ThreadPoolExecutor(threads) as pool:
-        while queue and len(good) < limit:
-            batch = [queue.popleft() for _ in range(min(len(queue), 4 * threads, limit - len(good)))]
+        while good < limit and (batch := queue.take(min(4 * threads, limit - good))):
             for (_, level), (found, names) in zip(batch, pool.map(look, [n for n, _ in batch]), strict=True):
-                good |= set() if found.reason else {found.url}
+                good += 0 if found.reason else kept.add([found.url])
                 yield found
                 if level < depth:
-                    fresh = [n for n in dict.fromkeys(names) if n not in known]
-                    known.update(fresh)
-                    queue.extend((n, level + 1) for n in fresh)
+                    queue.add(names, level + 1)
 
 
 class InTurn(httpx.BaseTransport):

@@ -2,126 +2,64 @@
 
 In: a policy, questions of the split `rl`, the tools over `pages_rl` and `pages_train`. Out: the trained policy and one
 log row a step.
-Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`.
+Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`, the batch in `dapo_batch.py`, the updates in
+`dapo_update.py`, the alarms in `dapo_guard.py`.
 
 One step: sample G rollouts of each question; keep the live groups and refill the dead ones (dynamic sampling); turn
 rewards into advantages; make at least two updates on the batch against the stored log-probabilities.
 
 Departures from the papers (DAPO arXiv 2503.14476, WebDancer arXiv 2505.22648), besides those in `dapo_loss.py`:
-1. Live means 0 < right answers < G. The reward 0.1 format + 0.9 answer has spread in an all-wrong group too.
+1. Live means 0 < right answers < G, as in the paper. The reward 0.1 format + 0.9 answer has spread in an all-wrong
+   group too: a filter on the reward would keep it.
 2. Refill asks for just the missing groups, at most `max_rounds` times; a step then makes do with what it has. The paper
-   samples until the batch is full. Every rollout thrown away is counted in the log (`sampled - used`).
+   samples until the batch is full. Every rollout thrown away is counted in the log (`thrown_away`).
+   `refill="duplicate"` is DUPO's way (WebSailor, arXiv 2507.02592) instead.
 3. Truncated rollouts (turn cap, context cap, cut) count in their group's mean and std and stay out of the loss
-   (overlong filtering; the WebDancer team's later advice about truncated negatives). No soft overlong punishment.
+   (overlong filtering; the WebDancer team's later advice about truncated negatives). The paper's other remedy, soft
+   overlong punishment, is off unless `overlong_buffer` is set; it counts the tokens of the whole episode, observations
+   too, for these are what fills the context.
 4. Sizes are those of a tiny policy on two cores: G = 8, 12 groups, 2 updates, lr 2e-4 (paper: 16, 512, 16, 1e-6).
 5. The best checkpoint is chosen on rl questions set aside (`dev`), never on evaluation questions.
 6. The rl questions may come from a web of their own, whose names SFT never met. On the web it was taught on, a tiny
    policy is rewarded for names known by heart: practice went up and the held-out web did not follow.
+7. With `average` above 0, dev measures and the folder keeps a running mean of the weights (`dapo_average`), while
+   training goes on from the last ones.
+
+Differences from verl 0.9 (its DAPO recipe):
+1. verl filters groups by the spread of a metric that one names (`filter_groups.metric`), and generates whole batches
+   again; here the filter is 1. above, and only missing groups are sampled.
+2. verl's recipe punishes overlong answers softly; here truncated ones stay out of the loss, and the other is an option.
+3. verl recomputes the old log-probabilities with the trainer before the first update; here they are the rollout
+   engine's (`old_logp="trainer"` is verl's way). On a CPU both agree to 1e-4; step 1 of every run measures it.
+4. verl scales out (Ray, FSDP or Megatron, vLLM); this is one process.
+
+Differences from TRL 1.14 (GRPOTrainer with `loss_type="dapo"`):
+1. TRL has no dynamic sampling: dead groups stay in the batch, and their tokens in the denominator of the mean.
+2. TRL trains on episodes that end at the turn cap or because the next observation would overflow, as if complete.
+3. TRL divides by std + 1e-4, here 1e-6.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from webdancer import dapo_log, dapo_loss
+from webdancer import dapo_guard, dapo_log
 from webdancer.agent import rollout
-from webdancer.agent.policy import Policy, save
+from webdancer.agent.policy import Policy
+from webdancer.agent.tracker import Tracker
 from webdancer.core.schema import Question
-from webdancer.dapo_batch import (
-    TRUNCATED,
-    Batch,
-    Engine,
-    Match,
-    Rollout,
-    Settings,
-    TrainingError,
-    collect,
-    exact,
-    minibatches,
-    roll,
-    seed_of,
-    shuffled,
-)
-
-
-@torch.no_grad()
-def trainer_logp(model: Any, rollouts: Sequence[Rollout], micro_tokens: int) -> list[list[float]]:
-    """Log-probabilities of the trained tokens as the trainer's forward pass sees them, one list a rollout."""
-    result: list[list[float]] = [[] for _ in rollouts]
-    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], micro_tokens):
-        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
-        logp, _ = dapo_loss.token_logp(model, ids, mask)
-        for i, part in zip(chosen, logp.split(mask[:, 1:].sum(1).tolist()), strict=True):
-            result[i] = part.tolist()
-    return result
-
-
-def stored_logp(rollouts: Sequence[Rollout]) -> list[list[float]]:
-    """Log-probabilities of the trained tokens as the rollout engine stored them, one list a rollout."""
-    return [[p for p, m in zip(r.episode.logp[1:], r.episode.mask[1:], strict=True) if m] for r in rollouts]
-
-
-def _tensors(model: Any, rollouts: Sequence[Rollout]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded `ids` and `mask`, both [B, T], where the model lives."""
-    device = model.get_output_embeddings().weight.device
-    ids = dapo_loss.pad([r.episode.ids for r in rollouts], 0, torch.long, device)
-    return ids, dapo_loss.pad([r.episode.mask for r in rollouts], False, torch.bool, device)
-
-
-def update(
-    model: Any, optimiser: Any, rollouts: Sequence[Rollout], old: Sequence[Sequence[float]], s: Settings
-) -> dict[str, float]:
-    """One optimiser step on `rollouts`, in micro-batches whose gradients add up exactly.
-
-    Args:
-        model: weights to train. rollouts: a mini-batch, each with trained tokens. old: their stored log-probabilities.
-
-    Returns:
-        Sums over the trained tokens (`tokens, entropy, ratio, low, high`), the `loss` and the `grad_norm`.
-
-    Raises:
-        TrainingError: loss or gradient is not finite; no weight was changed.
-    """
-    tokens = [r.trained for r in rollouts]
-    weights = dapo_loss.token_weights(tokens, [r.group for r in rollouts], s.aggregation)
-    optimiser.zero_grad(set_to_none=True)
-    totals = dict.fromkeys(("loss", "entropy", "ratio", "low", "high"), 0.0)
-    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], s.micro_tokens):
-        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
-        logp, entropy = dapo_loss.token_logp(model, ids, mask)
-        before = torch.tensor([p for i in chosen for p in old[i]], device=logp.device)
-        advantage = dapo_loss.spread([rollouts[i].advantage for i in chosen], mask)
-        part = dapo_loss.surrogate(logp, before, advantage, s.eps_low, s.eps_high)
-        loss = (part.loss * dapo_loss.spread([weights[i] for i in chosen], mask)).sum()
-        loss.backward()
-        values = (loss.detach(), entropy.sum(), part.ratio.sum(), part.low.sum(), part.high.sum())
-        for name, value in zip(totals, values, strict=True):
-            totals[name] += float(value)
-    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), s.grad_clip))
-    if not (math.isfinite(totals["loss"]) and math.isfinite(norm)):
-        optimiser.zero_grad(set_to_none=True)
-        raise TrainingError(f"got loss {totals['loss']} and gradient norm {norm}, wanted finite numbers: lower lr")
-    optimiser.step()
-    return {**totals, "grad_norm": norm, "tokens": float(sum(tokens))}
-
-
-@dataclass
-class Result:
-    """What `train` brought: the log's `rows`; for each group sampled the `step` and how many were `right`; the step
-    whose weights the policy now holds; the dev pass rate before the first step and at that one (NaN if not measured).
-    """
-
-    rows: list[dict[str, float]]
-    groups: list[dict[str, int]]
-    best_step: int
-    first_dev: float
-    best_dev: float
+from webdancer.dapo_average import Average
+from webdancer.dapo_batch import TRUNCATED, Batch, Engine, Match, Settings, collect, exact, roll, seed_of, shuffled
+from webdancer.dapo_guard import Guards
+from webdancer.dapo_keep import Keeper, Result
+from webdancer.dapo_update import learn
 
 
 def train(
@@ -132,6 +70,9 @@ def train(
     *,
     log: Path | None = None,
     folder: Path | None = None,
+    save_to: Path | None = None,
+    tracker: str = "",
+    guards: Guards | None = None,
     dev_questions: Sequence[Question] = (),
     engine: Engine = rollout.run,
     match: Match = exact,
@@ -141,8 +82,11 @@ def train(
 
     Args:
         questions: what to practise on, none of them used in SFT. tools: handed to the engine.
-        log: CSV file, rewritten atomically after each step.
+        log: CSV file, beside it JSON lines as the steps are done; `tracker` as in `agent.tracker.Tracker`.
         folder: where the policy is saved: when the dev pass rate rises, and when training ends, also by an error.
+        save_to: checkpoint, written every `checkpoint_every` steps; if it is there, training goes on from it. Settings,
+            questions and first weights must be those of the run that wrote it. Delete it when the result is safe.
+        guards: when to raise an alarm and whether to stop; None for the defaults.
         dev_questions: rl questions set aside, measured before the first step and every `dev_every` steps.
         engine: `rollout.run` or anything with its signature. match: verdict on (prediction, gold).
         on_step: called with the row and the batch of each step, for progress and figures.
@@ -152,35 +96,46 @@ def train(
 
     Raises:
         ValueError: no questions. TrainingError: a number is not finite; the policy holds the last good weights.
+        checkpoint.CheckpointError: `save_to` is damaged or belongs to another run.
     """
     if not questions:
         raise ValueError("got no questions, wanted some of the split rl: look at what 02 and 04 left over")
     policy.model.eval()  # no dropout: the ratio must compare weights, not noise
-    dev = list(dev_questions) if settings.dev_every else []
-    run = Run(policy, tools, settings, engine, match, shuffled(questions, settings.seed), dev)
-    before = run.pass_rate()
-    result = Result([], [], 0, before, before)
-    best = snapshot(policy.model)
-    try:
-        for step in tqdm(range(1, settings.steps + 1), desc="DAPO", mininterval=10):
+    run = Run(policy, tools, settings, engine, match, questions, list(dev_questions) if settings.dev_every else [])
+    keeper = Keeper(run, save_to if settings.checkpoint_every else None, folder)
+    result, guards = keeper.begin(), guards or Guards()
+    with ExitStack() as stack:
+        stack.callback(keeper.end)
+        track = stack.enter_context(Tracker(log, tracker, result.rows)) if log is not None else None
+        done = len(result.rows)
+        bar = tqdm(range(done + 1, settings.steps + 1), "DAPO", initial=done, total=settings.steps, mininterval=10)
+        for step in bar if not result.stopped else ():
             row, batch = run.step(step)
-            if row["dev"] > result.best_dev or not dev:
-                result.best_step, result.best_dev, best = step, row["dev"], snapshot(policy.model)
-                _keep(policy, folder if dev else None)
             result.rows.append(row)
             result.groups += [{"step": step, "right": n} for n in batch.right]
-            if log is not None:
-                dapo_log.write(log, result.rows)
+            if track is not None:
+                track.add(row)
+            _sound(result, guards)
+            keeper.keep(step, row)
             if on_step is not None:
                 on_step(row, batch)
-    finally:
-        policy.model.load_state_dict(best, strict=False)
-        _keep(policy, folder)
+            if result.stopped:
+                break
     return result
 
 
+def _sound(result: Result, guards: Guards) -> None:
+    """Add the alarms that are new, say them, and stop if one is a reason to."""
+    for alarm in dapo_guard.check(result.rows, guards):
+        if alarm.name not in {a.name for a in result.alarms}:
+            result.alarms.append(alarm)
+            tqdm.write(f"step {alarm.step}: {alarm.name}: {alarm.message}")
+        if alarm.name in guards.stop_on:
+            result.stopped = alarm.name
+
+
 class Run:
-    """What one run of DAPO carries from step to step: policy, optimiser, the order of the questions."""
+    """What one run of DAPO carries from step to step: policy, optimiser, and how many questions were `drawn`."""
 
     def __init__(
         self,
@@ -189,13 +144,28 @@ class Run:
         settings: Settings,
         engine: Engine,
         match: Match,
-        source: Iterator[Question],
+        questions: Sequence[Question],
         dev: list[Question],
     ) -> None:
         self.policy, self.tools, self.settings = policy, tools, settings
-        self.engine, self.match, self.source, self.dev = engine, match, source, dev
+        self.engine, self.match, self.questions, self.dev = engine, match, questions, dev
         weights = [p for p in policy.model.parameters() if p.requires_grad]
+        for p in weights:
+            p.data = p.data.float()  # in bf16 a small update is lost to rounding
         self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, betas=settings.betas, weight_decay=0.0)
+        self.average = Average(policy.model, settings.average)
+        self.drawn = 0
+        self.source = self._source(0)
+
+    def _source(self, skip: int) -> Iterator[Question]:
+        """The questions in their order, from the one after the first `skip`."""
+        for question in itertools.islice(shuffled(self.questions, self.settings.seed), skip, None):
+            self.drawn += 1
+            yield question
+
+    def go_on(self, drawn: int) -> None:
+        """Draw on from where another run stood."""
+        self.drawn, self.source = drawn, self._source(drawn)
 
     def step(self, step: int) -> tuple[dict[str, float], Batch]:
         """Sample, learn, measure dev if it is time; returns the log's row and the batch. Raises `TrainingError`."""
@@ -207,6 +177,7 @@ class Run:
         batch = collect(self.policy, self.source, self.tools, s, step, engine=engine, match=match)
         sampled = time.perf_counter()
         row = {"step": step, **dapo_log.describe(batch), **learn(self.policy.model, self.optimiser, batch, s, step)}
+        self.average.update(step)
         row |= {"lr": rate, "seconds_rollout": sampled - started, "seconds": time.perf_counter() - started}
         due = self.dev and (step == s.steps or step % s.dev_every == 0)
         return {**row, "dev": self.pass_rate() if due else math.nan}, batch
@@ -217,45 +188,8 @@ class Run:
         if not questions:
             return math.nan
         s = self.settings
-        episodes = roll(self.engine, self.policy, questions, self.tools, s, s.dev_samples, seed_of(s.seed, "dev"))
+        with self.average.applied():
+            episodes = roll(self.engine, self.policy, questions, self.tools, s, s.dev_samples, seed_of(s.seed, "dev"))
         golds = [q.answer for q in questions for _ in range(s.dev_samples)]
         right = [e.stop not in TRUNCATED and self.match(e.prediction, g) for e, g in zip(episodes, golds, strict=True)]
         return sum(right) / len(right)
-
-
-def _keep(policy: Policy, folder: Path | None) -> None:
-    """Save the policy if there is a folder for it."""
-    if folder is not None:
-        save(policy, folder)
-
-
-def learn(model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int) -> dict[str, float]:
-    """All updates on one rollout batch; the averages over its trained tokens as columns of the log.
-
-    Raises:
-        TrainingError: as `update`, with the step.
-    """
-    parts = minibatches(batch.live, settings.minibatches, seed_of(settings.seed, "order", step))
-    stored = [stored_logp(part) for part in parts]
-    nothing = dict.fromkeys(("loss", "entropy", "ratio", "clip_low", "clip_high", "grad_norm", "logp_gap"), math.nan)
-    row = {**nothing, "used": sum(map(len, parts)), "trained_tokens": 0.0}
-    if not parts:
-        return row
-    if step == 1 or settings.old_logp == "trainer":
-        again = [trainer_logp(model, part, settings.micro_tokens) for part in parts]
-        row["logp_gap"] = dapo_log.mean_gap(stored, again)
-        stored = again if settings.old_logp == "trainer" else stored
-    try:
-        sums = [update(model, optimiser, part, old, settings) for part, old in zip(parts, stored, strict=True)]
-    except TrainingError as error:
-        raise TrainingError(f"DAPO stopped at step {step}: {error}") from error
-    tokens = sum(s["tokens"] for s in sums)
-    for name, key in (("entropy", "entropy"), ("ratio", "ratio"), ("clip_low", "low"), ("clip_high", "high")):
-        row[name] = sum(s[key] for s in sums) / tokens
-    row["loss"], row["grad_norm"] = (sum(s[k] for s in sums) / len(sums) for k in ("loss", "grad_norm"))
-    return {**row, "trained_tokens": tokens}
-
-
-def snapshot(model: Any) -> dict[str, torch.Tensor]:
-    """A copy of the trainable weights in memory."""
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}

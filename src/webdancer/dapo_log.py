@@ -1,15 +1,14 @@
-"""Stage 06, the log: the columns that describe a step, written as CSV, and the numbers of the marker.
+"""Stage 06, the log: the columns that describe a step, and the numbers of the marker.
 
-In: batches of scored rollouts, rows of numbers. Out: `dapo_log.csv`, one row a step. Read in notebooks/06_dapo.ipynb.
+In: batches of scored rollouts, rows of numbers. Out: columns of `dapo_log.csv` (`agent.tracker` writes it), one row a
+step. Read in notebooks/06_dapo.ipynb.
 """
 
-import csv
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from webdancer.core.record import atomic_path
+from webdancer.agent import judge
 from webdancer.dapo_batch import TRUNCATED, Batch, Rollout
 
 
@@ -23,6 +22,9 @@ def describe(batch: Batch) -> dict[str, float]:
 
     return {
         "reward": mean(r.reward for r in rows),
+        "reward_format": mean(judge.reward(r.episode.format_ok, False) for r in rows),
+        "reward_answer": mean(judge.reward(False, r.correct) for r in rows),
+        "reward_overlong": mean(r.overlong for r in rows),
         "pass_rate": mean(r.correct for r in rows),
         "format_rate": mean(e.format_ok for e in episodes),
         "truncated": mean(e.stop in TRUNCATED for e in episodes),
@@ -32,6 +34,8 @@ def describe(batch: Batch) -> dict[str, float]:
         "live_share": len(batch.live) / batch.groups,
         "rounds": batch.rounds,
         "sampled": len(rows),
+        "thrown_away": batch.thrown_away,
+        "reused": batch.reused,
     }
 
 
@@ -58,22 +62,13 @@ def mean_gap(stored: list[list[list[float]]], again: list[list[list[float]]]) ->
     return sum(abs(a - b) for a, b in zip(*flat, strict=True)) / len(flat[0])
 
 
-def write(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """The log as CSV, replaced as a whole: a crash leaves the last complete one. NaN is an empty cell."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})
-
-
 def summary(rows: Sequence[dict[str, float]], tail: int = 5) -> dict[str, Any]:
     """The log in a few numbers, as the marker holds them; None where nothing was measured.
 
     Args:
         rows: of the log. tail: steps that "last" averages over.
     """
-    total = {name: int(sum(r[name] for r in rows)) for name in ("sampled", "used")}
+    total = {name: int(sum(r[name] for r in rows)) for name in ("sampled", "used", "thrown_away")}
     first_last = {}
     for name in (
         "pass_rate",

@@ -9,7 +9,9 @@ Departures from the DAPO paper (arXiv 2503.14476), each an option or a line here
 2. `token_mean` divides by the tokens of everything that one update sees (verl, TRL); `group_token_mean` is the paper's
    eq. 8, tokens of a group first and then the mean over groups.
 3. The log-ratio is kept within [-20, 20] before `exp` (verl does the same), so that one absurd token gives a large
-   number and not Inf. There is no dual clip and no KL term.
+   number and not Inf. There is no KL term, as in the paper, and no second bound on the ratio of
+   tokens with a negative advantage (verl's dual clip, 10 in its recipe; TRL's option `delta`).
+4. `leave_one_out` (RLOO) is an option that the paper does not have: R minus the mean of the others.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from torch import Tensor
 from webdancer.agent import policy
 
 AGGREGATIONS = ("token_mean", "group_token_mean")
+ADVANTAGES = ("group", "leave_one_out")
 MAX_LOG_RATIO = 20.0
 
 
@@ -51,16 +54,63 @@ def group_advantage(rewards: Sequence[float] | Tensor, ddof: int = 1, eps: float
     >>> [round(a, 3) for a in group_advantage([1, 0, 0, 0, 0, 0, 0, 0]).tolist()[:2]]
     [2.475, -0.354]
     """
-    values = torch.as_tensor(rewards, dtype=torch.float64)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"got rewards of shape {tuple(values.shape)}, wanted one dimension with at least one rollout")
+    values = _rewards(rewards)
     if ddof not in (0, 1):
         raise ValueError(f"got ddof={ddof}, wanted 1 (sample) or 0 (population)")
-    if not torch.isfinite(values).all():
-        raise ValueError(f"got rewards {values.tolist()}, wanted finite numbers: look at the reward function")
     if values.max() == values.min():
         return torch.zeros(len(values))
     return ((values - values.mean()) / (values.std(correction=ddof) + eps)).float()
+
+
+def leave_one_out(rewards: Sequence[float] | Tensor) -> Tensor:
+    """How much better each rollout did than the others of its group: R - mean of the other rewards (RLOO).
+
+    The difference to `group_advantage`: a rollout is no part of its own baseline, and nothing is divided by, so that a
+    group with one lucky hit does not weigh more than one with half of them right.
+
+    Args:
+        rewards: [G], G at least 2.
+
+    Returns:
+        [G] float32.
+
+    Raises:
+        ValueError: fewer than two rewards, more than one dimension, or one that is not finite.
+
+    >>> leave_one_out([1, 0, 0, 0]).tolist()[:2]
+    [1.0, -0.3333333432674408]
+    """
+    values = _rewards(rewards)
+    if len(values) < 2:
+        raise ValueError("got one reward, wanted at least two: nothing is left when it is left out")
+    return (values - (values.sum() - values) / (len(values) - 1)).float()
+
+
+def _rewards(rewards: Sequence[float] | Tensor) -> Tensor:
+    """Rewards as [G] float64; `ValueError` for another shape, none, or one that is not finite."""
+    values = torch.as_tensor(rewards, dtype=torch.float64)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"got rewards of shape {tuple(values.shape)}, wanted one dimension with at least one rollout")
+    if not torch.isfinite(values).all():
+        raise ValueError(f"got rewards {values.tolist()}, wanted finite numbers: look at the reward function")
+    return values
+
+
+def soft_overlong(length: int, longest: int, buffer: int) -> float:
+    """What a long episode loses: nothing up to `longest - buffer` tokens, then linearly more, 1 at `longest`. Eq. 13.
+
+    Args:
+        length: tokens. longest, buffer: the paper's L_max and L_cache (16,384 and 4,096); a buffer of 0 is no penalty.
+
+    Returns:
+        A number from -1 to 0.
+
+    >>> [soft_overlong(n, 100, 20) for n in (80, 85, 100, 120)], soft_overlong(100, 100, 0)
+    ([0.0, -0.25, -1.0, -1.0], 0.0)
+    """
+    if buffer == 0 or length <= longest - buffer:
+        return 0.0
+    return max(-1.0, (longest - buffer - length) / buffer)
 
 
 @dataclass(frozen=True)

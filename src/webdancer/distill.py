@@ -3,23 +3,53 @@
 In: questions of split `sft`, pages (through the tools), teachers behind an OpenAI-compatible endpoint. Out:
 `trajectories.jsonl`, one row an episode, in the released WebDancer form. As in the paper a question gets up to
 N samples, from an instruct model (short thoughts) and from a reasoning model (long thoughts, see
-`agent.react`). Departures: the paper samples up to N = 5 until one is right; here every sample is run and kept,
-and the funnel decides, so that its counts mean something. On the pocket web the teachers are rule-based stand-
-ins.
+`agent.turns`). Departures: the paper samples up to N = 5 until one is right; that is the parameter `enough`, and by
+default every sample is run and kept, and the funnel decides, so that its counts mean something. A question of E2HQA
+can be asked in all its versions, which the paper does not report. On the pocket web the teachers are rule-based
+stand-ins. Tables of what came out are in `distill_tables`.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import mean
+from typing import Any, Protocol
 
-import pandas as pd
-
+from webdancer.agent import partial, react
 from webdancer.agent.llm import LLM
-from webdancer.agent.react import Calls, Settings, many, partial_path
+from webdancer.agent.partial import Key, PartFile
+from webdancer.agent.react import Calls, Settings
 from webdancer.core import splits
-from webdancer.core.protocol import ProtocolError, parse_turn, turns_of
+from webdancer.core.record import describe
 from webdancer.core.schema import Question, Trajectory, write_jsonl
+
+# The parameters that decide what the tools show, and so what the episodes are.
+TOOL_PARAMETERS = (
+    "search_results",
+    "snippet_words",
+    "max_observation_chars",
+    "search_engine",
+    "live_visits",
+)
+
+
+class Judges(Protocol):
+    """What `run` needs of a judge: `agent.judge.LLMJudge`, or a fake in a test."""
+
+    async def ask(self, question: str, prediction: str, gold: str) -> bool: ...
+
+
+@dataclass
+class Outcome:
+    """What a run did: episodes written; by style, the samples that were not needed because enough were right; and how
+    often which change (`settle.CHANGES`) had to be made to a reply.
+    """
+
+    episodes: int = 0
+    spared: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
 
 
 def choose(questions: Iterable[Question], count: int = 0, seed: int = 0) -> list[Question]:
@@ -44,87 +74,127 @@ def choose(questions: Iterable[Question], count: int = 0, seed: int = 0) -> list
     return [q for i, q in enumerate(found) if i in drawn]
 
 
+def versions(question: Question) -> list[Question]:
+    """The question after 0, 1, ..., n rewrites (E2HQA: Q_1 to Q_{n+1}); a question without rewrites alone.
+
+    The answer is the same in all. A rewrite adds one hop, with its evidence, in front. Ids end in `.n0`, `.n1`, ...;
+    `rewrites` holds the versions before.
+
+    >>> q = Question("q", "Who leads the city of Tal?", "Ada", "e2hqa", 2, rewrites=("Who leads Orlen?",))
+    >>> [(v.id, v.question, v.hops) for v in versions(q)]
+    [('q.n0', 'Who leads Orlen?', 1), ('q.n1', 'Who leads the city of Tal?', 2)]
+    """
+    texts = (*question.rewrites, question.question)
+    last = len(question.rewrites)
+    return [
+        replace(
+            question,
+            id=f"{question.id}.n{n}",
+            question=text,
+            hops=question.hops - (last - n),
+            evidence=question.evidence[last - n :],
+            support=question.support[last - n :],
+            offsets=question.offsets[last - n :],
+            rewrites=question.rewrites[:n],
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+def rewritten(questions: Iterable[Question], count: int = 0, seed: int = 0) -> list[Question]:
+    """All versions of the E2HQA questions among those for the teachers, the ones with most rewrites first.
+
+    Args:
+        questions: all questions.
+        count: so many questions, drawn by `seed` among equals; 0 takes all.
+        seed: of the draw.
+
+    Returns:
+        Their versions side by side; none if there is no such question.
+    """
+    found = [q for q in splits.for_teachers(questions) if q.rewrites]
+    random.Random(f"{seed}-rewritten").shuffle(found)
+    found.sort(key=lambda q: -len(q.rewrites))
+    return [v for q in found[: count or None] for v in versions(q)]
+
+
 def run(
-    jobs: Sequence[tuple[LLM, Settings, int, Sequence[Question]]], tools: Calls, out: Path, *, progress: bool = True
-) -> list[Trajectory]:
+    jobs: Sequence[tuple[LLM, Settings, int, Sequence[Question]]],
+    tools: Calls,
+    out: Path,
+    *,
+    enough: int = 0,
+    judge: Judges | None = None,
+    about: Any = (),
+    progress: bool = True,
+) -> Outcome:
     """Let every teacher answer its questions and write all episodes to `out`.
 
     Finished episodes are kept in files beside `out` as they come, so that an interrupted run goes on where it
-    was; the files are removed when `out` is complete.
+    was and memory stays flat; the files are removed when `out` is complete. A run that was killed, however often,
+    writes the same file as an unbroken one.
 
     Args:
-        jobs: (teacher, settings, samples a question, questions), one for each style; with 0 samples a job is skipped.
+        jobs: (teacher, settings, most samples a question, questions), one for each style; with 0 samples a job is
+            skipped.
         tools: `search` and `visit`.
-        out: the JSONL file to write.
+        out: the JSONL file to write: jobs, questions, samples in order, whatever the order in which they ended.
+        enough: ask a question no more once so many of its samples are right; 0 runs all samples.
+        judge: says what is right for `enough`; None is the rule `judge.match`.
+        about: what else the episodes depend on (`depends`), plain JSON data: with another value an interrupted run
+            starts anew.
         progress: draw a bar for each teacher.
-
-    Returns:
-        The trajectories, in the order of jobs, questions, samples, whatever the order in which they ended.
 
     Raises:
         ValueError: no job has samples.
-        EndpointError: a teacher cannot be asked; what is finished stays in the files.
+        EndpointError: a teacher cannot be asked, or the budget is spent; what is finished stays in the files.
     """
     jobs = [job for job in jobs if job[2]]
     if not jobs:
         raise ValueError("got no teacher with at least one sample a question: raise short_samples or long_samples")
     out.parent.mkdir(parents=True, exist_ok=True)
-    done, partials = [], []
-    for llm, settings, samples, questions in jobs:
-        partials.append(partial_path(out, llm, settings, questions))
-        done += many(llm, questions, tools, settings, samples=samples, partial=partials[-1], progress=progress)
-    write_jsonl(out, done)
-    for partial in partials:
-        partial.unlink(missing_ok=True)
-    return done
+    outcome, right = Outcome(), by(judge) if judge else react.by_rule
+    about = [about, "judged"] if judge and enough else about  # another judge's verdicts are kept apart
+    with ExitStack() as open_files:
+        parts, keys = [], []
+        for llm, settings, samples, questions in jobs:
+            who = [llm.model, llm.max_tokens, getattr(llm, "top_p", None), getattr(llm, "extra", None)]
+            path = partial.path_for(out, who, settings, questions, about)
+            parts.append(open_files.enter_context(PartFile(path)))
+            dials = {"samples": samples, "enough": enough, "right": right, "progress": progress}
+            keys.append(react.fill(llm, questions, tools, settings, parts[-1], **dials))
+            outcome.spared[settings.style] += samples * len(questions) - len(keys[-1])
+        outcome.episodes = write_jsonl(out, _in_order(parts, keys, outcome.changes))
+    for part in parts:
+        part.path.unlink(missing_ok=True)
+    return outcome
 
 
-def thoughts(trajectory: Trajectory) -> list[str]:
-    """The thoughts of an episode, turns that do not parse left out."""
-    found = []
-    for text in turns_of(trajectory.messages):
-        try:
-            found.append(parse_turn(text).thought)
-        except ProtocolError:
-            continue
-    return found
+def depends(parameters: Mapping[str, Any], pages: Path, reader: LLM | None) -> list[Any]:
+    """What episodes depend on beside teachers and questions, for `about` of `run`: what the tools show.
 
-
-def summary(trajectories: Sequence[Trajectory]) -> pd.DataFrame:
-    """One row a style: episodes, share answered, and means of tool calls, words of thought in an episode,
-    tokens billed.
+    Args:
+        parameters: a notebook's; those named in `TOOL_PARAMETERS` count.
+        pages: the file with the pages that can be searched.
+        reader: the summariser, if there is one.
     """
-    rows = []
-    for style in dict.fromkeys(t.style for t in trajectories):
-        ours = [t for t in trajectories if t.style == style]
-        words = [sum(len(text.split()) for text in thoughts(t)) for t in ours]
-        rows.append(
-            {
-                "style": style,
-                "episodes": len(ours),
-                "answered": mean(t.stop == "answer" for t in ours),
-                "tool_calls": mean(t.n_calls for t in ours),
-                "thought_words": mean(words),
-                "tokens": mean(t.tokens for t in ours),
-                "cost_usd": sum(t.cost for t in ours),
-            }
-        )
-    return pd.DataFrame(rows)
+    summariser = [reader.model, reader.max_tokens] if reader else []
+    return [[parameters[name] for name in TOOL_PARAMETERS], describe(pages)["sha256"], summariser]
 
 
-def stops(trajectories: Sequence[Trajectory]) -> pd.DataFrame:
-    """How many episodes of each style ended for which reason: columns `style`, `stop`, `episodes`."""
-    data = pd.DataFrame([{"style": t.style, "stop": t.stop} for t in trajectories], columns=["style", "stop"])
-    return data.value_counts(sort=False).rename("episodes").reset_index()
+def by(judge: Judges) -> react.Right:
+    """The verdict of a judge, in the form that `react.fill` asks for."""
+
+    async def right(question: Question, trajectory: Trajectory) -> bool:
+        return await judge.ask(question.question, trajectory.prediction, question.answer)
+
+    return right
 
 
-def calls_by_hops(trajectories: Sequence[Trajectory]) -> pd.DataFrame:
-    """Mean tool calls of answered episodes by style and hops: columns `style`, `hops`, `tool_calls`, `episodes`."""
-    answered = [t for t in trajectories if t.stop == "answer"]
-    data = pd.DataFrame([(t.style, t.hops, t.n_calls) for t in answered], columns=["style", "hops", "tool_calls"])
-    return (
-        data.groupby(["style", "hops"])["tool_calls"]
-        .agg(["mean", "size"])
-        .set_axis(["tool_calls", "episodes"], axis=1)
-        .reset_index()
-    )
+def _in_order(parts: Sequence[PartFile], keys: Sequence[Sequence[Key]], changes: Counter[str]) -> Iterator[Trajectory]:
+    """The episodes one by one; counts the changes on the way."""
+    for part, wanted in zip(parts, keys, strict=True):
+        for key in wanted:
+            finished = part.get(key)
+            changes.update(finished.changes)
+            yield finished.trajectory

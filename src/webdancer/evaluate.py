@@ -239,9 +239,9 @@ def outcome(prediction: Prediction) -> str:
     """What became of an episode, by simple rules in this order; one of `OUTCOMES`.
 
     `right` · `format`: a turn or call broke the protocol · `cut off`: no turns or tokens left · `gave up`: it answered
-    "unknown" or nothing · `miscounted`: a wrong number for a count · `seen, not chosen`: the gold stood in an
-    observation · `unsupported`: its answer stood in none · `wrong path`: it answered from what it read, but never
-    reached the gold.
+    "unknown" or nothing · `miscounted`: a wrong number for a count or difference · `seen, not chosen`: the gold stood
+    in an observation · `unsupported`: its answer stood in none · `wrong path`: it answered from what it read, but
+    never reached the gold.
     """
     t = prediction.trajectory
     if prediction.correct:
@@ -252,7 +252,7 @@ def outcome(prediction: Prediction) -> str:
         return "format"
     if judge.normalise(t.prediction) in ("", "unknown"):
         return "gave up"
-    if t.tag == "count" and t.prediction.strip().isdigit():
+    if t.tag in ("count", "difference") and t.prediction.strip().isdigit():
         return "miscounted"
     read = " ".join(m["content"] for m in t.messages if m["content"].startswith("<tool_response>"))
     read = f" {judge.normalise(read)} "

@@ -2,44 +2,37 @@
 
 In: trajectories, ours or the released WebDancer file as it is. Out: `kept` and `dropped`, a reason for every
 drop, and the questions left without a survivor, which go to `rl`. As in the paper: (1) validity drops what
-breaks the format; (2) correctness asks a judge; (3) quality is rules (number of actions, hallucinated tools, a
-10-gram more than 4 times), then a model that keeps what is non-redundant, aligned with the goal, logical and
-accurate. Departures: the paper's bounds on the number of actions are ambiguous, so they are parameters; a rule
-on repeated identical calls is ours; correctness by `match` is there for when no judge is at hand.
+breaks the format; (2) correctness asks a judge; (3) quality is rules (`filters_rules`), then a model (`filters_llm`)
+that keeps what is non-redundant, aligned with the goal, logical and accurate. Departures: correctness by rule is there
+for when no judge is at hand; every fault of a trajectory is kept, not only the first, so that each rule can be weighed.
 """
 
-import asyncio
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from webdancer.agent.judge import TOOLS, Asks, LLMJudge, format_error, match, max_ngram, read_verdict
-from webdancer.agent.llm import wait
-from webdancer.core import prompts
-from webdancer.core.protocol import Turn, parse_turn, question_of, turns_of
+from webdancer.core.protocol import question_of, turns_of
 from webdancer.core.record import atomic_path
 from webdancer.core.schema import Trajectory, to_row, write_jsonl
+from webdancer.filters_llm import Judged as Judged
+from webdancer.filters_llm import Ratings, Verdicts, by_match
+from webdancer.filters_llm import by_equality as by_equality
+from webdancer.filters_llm import by_judge as by_judge
+from webdancer.filters_llm import by_quality as by_quality
+from webdancer.filters_llm import golds as golds
+from webdancer.filters_rules import CRITERIA, DEFAULTS, QUALITY, broken, count_words, low_ratings, validity
+from webdancer.filters_rules import Rules as Rules
+from webdancer.filters_rules import prediction as prediction
+from webdancer.filters_rules import quality as quality
 
+_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 STAGES = ("validity", "correctness", "quality")
-Verdicts = Callable[[Sequence[Trajectory]], list[bool]]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Bounds of the quality rules. An action is a tool call or the final answer, as the paper counts; 0 = no
-    upper bound.
-    """
-
-    min_actions: int = 2
-    max_actions: int = 20
-    ngram: int = 10
-    max_ngram: int = 4
-    max_same_call: int = 1
-    tools: tuple[str, ...] = TOOLS
+Fault = tuple[str, str]  # stage, reason
 
 
 @dataclass(frozen=True)
@@ -53,10 +46,17 @@ class Drop:
 
 @dataclass(frozen=True)
 class Funnel:
-    """What came out of the funnel; every trajectory that went in is in exactly one of the two."""
+    """What came out of the funnel; every trajectory that went in is in exactly one of `kept` and `dropped`.
+
+    `faults` has one entry for each that went in, in order: all that was found, of which the first made it drop.
+    `checked` counts those that went in, the valid ones (correctness and rules look at all of them) and the rated ones.
+    """
 
     kept: tuple[Trajectory, ...]
     dropped: tuple[Drop, ...]
+    faults: tuple[tuple[Fault, ...], ...] = ()
+    checked: tuple[int, int, int] = (0, 0, 0)
+    rules: Rules = DEFAULTS
 
     def table(self) -> pd.DataFrame:
         """Columns `stage`, `kept`, `dropped`; the first row is what came in."""
@@ -74,110 +74,42 @@ class Funnel:
         order = sorted(counts, key=lambda key: (STAGES.index(key[0]), -counts[key], key[1]))
         return pd.DataFrame([(*key, counts[key]) for key in order], columns=["stage", "reason", "dropped"])
 
+    def alone(self) -> pd.DataFrame:
+        """What each rule would drop by itself, whatever the others say, in the order of the funnel.
 
-def golds(trajectory: Trajectory) -> tuple[str, ...]:
-    """All gold answers of a trajectory, aliases too."""
-    return tuple(gold for group in trajectory.answer for gold in ((group,) if isinstance(group, str) else group))
-
-
-def prediction(trajectory: Trajectory) -> str:
-    """The final answer: the stored one, or for a released file the answer block of the last turn ("" if there
-    is none).
-    """
-    if trajectory.prediction or trajectory.stop:
-        return trajectory.prediction
-    said = turns_of(trajectory.messages)
-    return (parse_turn(said[-1]).answer or "").strip() if said else ""
-
-
-def validity(trajectory: Trajectory) -> str:
-    """Why a trajectory is not valid, "" if it is: it has to end in an answer and follow the protocol throughout."""
-    if trajectory.stop not in ("", "answer"):
-        return f"ended by {trajectory.stop}"
-    return format_error(trajectory.messages, tools=None)
-
-
-def quality(trajectory: Trajectory, rules: Rules = Rules()) -> str:
-    """Why a valid trajectory breaks a quality rule, "" if it breaks none.
-
-    Args:
-        trajectory: it must be valid (every turn parses).
-        rules: the bounds.
-    """
-    said = turns_of(trajectory.messages)
-    calls = [turn for turn in map(parse_turn, said) if turn.answer is None]
-    if any(call.name not in rules.tools for call in calls):
-        return "hallucinated tool"
-    if len(said) < rules.min_actions:
-        return "too few actions"
-    if 0 < rules.max_actions < len(said):
-        return "too many actions"
-    if max(Counter(map(_call_text, calls)).values(), default=0) > rules.max_same_call:
-        return "repeated call"
-    if max_ngram(" ".join(said), rules.ngram) > rules.max_ngram:
-        return f"repeated {rules.ngram}-gram"
-    return ""
-
-
-def _call_text(turn: Turn) -> str:
-    """A call as text that is equal for equal calls."""
-    return json.dumps([turn.name, turn.arguments], sort_keys=True)
-
-
-def by_match(trajectories: Sequence[Trajectory]) -> list[bool]:
-    """Correctness by rule (`judge.match`) against the gold and its aliases; no model is asked."""
-    return [match(prediction(t), golds(t)) for t in trajectories]
-
-
-def by_judge(llm: Asks) -> Verdicts:
-    """Correctness by an LLM judge that sees question, prediction and gold. On the pocket web it is a rule-based
-    stand-in.
-
-    A prediction that equals a gold answer (`match` with `exact=True`) is right without a call.
-    """
-    judge = LLMJudge(llm)
-
-    def verdicts(rows: Sequence[Trajectory]) -> list[bool]:
-        right = [match(prediction(t), golds(t), exact=True) for t in rows]
-        asked = [t for t, equal in zip(rows, right, strict=True) if not equal]
-        found = iter(judge.judge_many((question_of(t.messages), prediction(t), golds(t)) for t in asked))
-        return [equal or next(found) for equal in right]
-
-    return verdicts
-
-
-def by_quality(llm: Asks) -> Verdicts:
-    """Quality by a model that reads question and episode: non-redundant, aligned with the goal, logical and
-    accurate.
-    """
-
-    async def ask(trajectory: Trajectory) -> bool:
-        reply = await llm.chat(prompts.quality(question_of(trajectory.messages), trajectory.messages), seed=0)
-        return bool(read_verdict(reply.content))
-
-    async def ask_all(rows: Sequence[Trajectory]) -> list[bool]:
-        return list(await asyncio.gather(*map(ask, rows)))
-
-    return lambda rows: wait(ask_all(rows))
+        Columns: `stage`, `rule`, `checked` (trajectories it looked at), `broken` (that it would drop), `share` of those
+        checked, `only` (that no other rule would drop: what a run without this rule would keep more).
+        """
+        counts = Counter(fault for found in self.faults for fault in found)
+        only = Counter(found[0] for found in self.faults if len(found) == 1)
+        forms = [fault for fault, _ in counts.most_common() if fault[0] == "validity"]
+        rules = [("quality", name.format(**vars(self.rules))) for name in QUALITY]
+        rated = [("quality", why) for why in ["no rating", *low_ratings([0] * len(CRITERIA), self.rules)]]
+        rows = []
+        for fault in [*forms, ("correctness", "wrong answer"), *rules, *(rated if self.checked[2] else [])]:
+            of = self.checked[0 if fault in forms else 2 if fault in rated else 1]
+            rows.append((*fault, of, counts[fault], counts[fault] / of if of else 0.0, only[fault]))
+        return pd.DataFrame(rows, columns=["stage", "rule", "checked", "broken", "share", "only"])
 
 
 def funnel(
     trajectories: Sequence[Trajectory],
     *,
     correct: Verdicts = by_match,
-    rules: Rules = Rules(),
-    rate: Verdicts | None = None,
+    rules: Rules = DEFAULTS,
+    rate: Ratings | None = None,
 ) -> Funnel:
     """Send trajectories through validity, correctness and quality, in this order; a drop is for the first reason found.
 
     Args:
         trajectories: what the teachers did.
         correct: verdicts on valid trajectories: `by_match`, `by_judge(llm)`.
-        rules: the bounds of the quality rules.
-        rate: verdicts on what the rules kept: `by_quality(llm)`; None leaves the model's role out.
+        rules: the bounds.
+        rate: scores of what is right and breaks no rule: `by_quality(llm)`, stored as `ratings`; None leaves the
+            model's role out.
 
     Returns:
-        kept and dropped trajectories, each in the order they came in.
+        kept and dropped trajectories, each in the order they came in, and every fault found.
 
     Raises:
         ValueError: nothing came in.
@@ -186,23 +118,22 @@ def funnel(
         raise ValueError(
             "got no trajectories, wanted at least one: run 03_distill, or check the file named in `trajectories`"
         )
-    rejected: dict[int, tuple[str, str]] = {}
-    left = list(range(len(trajectories)))
-
-    def drop(stage: str, reasons: Sequence[str]) -> None:
-        rejected.update({i: (stage, why) for i, why in zip(left, reasons, strict=True) if why})
-        left[:] = [i for i in left if i not in rejected]
-
-    def ask(verdicts: Verdicts, reason: str) -> list[str]:
-        return ["" if good else reason for good in verdicts([trajectories[i] for i in left])]
-
-    drop("validity", [validity(t) for t in trajectories])
-    drop("correctness", ask(correct, "wrong answer"))
-    drop("quality", [quality(trajectories[i], rules) for i in left])
-    if rate is not None:
-        drop("quality", ask(rate, "low rating"))
-    dropped = tuple(Drop(*rejected[i], trajectories[i]) for i in sorted(rejected))
-    return Funnel(tuple(trajectories[i] for i in left), dropped)
+    rows, found = list(trajectories), [[("validity", why)] if (why := validity(t, rules)) else [] for t in trajectories]
+    valid = [i for i, faults in enumerate(found) if not faults]
+    for i, right in zip(valid, correct([rows[i] for i in valid]), strict=True):
+        found[i] += [] if right else [("correctness", "wrong answer")]
+        found[i] += [("quality", why) for why in broken(rows[i], rules)]
+    good = [i for i in valid if not found[i]] if rate is not None else []
+    for i, ratings in zip(good, rate([rows[i] for i in good]) if good else [], strict=True):
+        rows[i] = replace(rows[i], ratings=ratings)
+        found[i] += [("quality", why) for why in low_ratings(ratings, rules)]
+    return Funnel(
+        tuple(row for row, faults in zip(rows, found, strict=True) if not faults),
+        tuple(Drop(*faults[0], row) for row, faults in zip(rows, found, strict=True) if faults),
+        tuple(map(tuple, found)),
+        (len(rows), len(valid), len(good)),
+        rules,
+    )
 
 
 def write(result: Funnel, kept: Path, dropped: Path) -> None:
@@ -230,6 +161,16 @@ def examples(result: Funnel) -> list[Drop]:
     return [first[stage, reason] for stage, reason, _ in result.reasons().itertuples(index=False)]
 
 
+def pair(result: Funnel) -> tuple[Trajectory, Drop] | None:
+    """A kept and a dropped try at the same question, to be shown side by side; a drop for quality if there is one."""
+    kept = {t.question_id or question_of(t.messages): t for t in reversed(result.kept)}
+    for drop in sorted(result.dropped, key=lambda d: -STAGES.index(d.stage)):
+        row = drop.trajectory
+        if drop.stage != "validity" and (other := kept.get(row.question_id or question_of(row.messages))):
+            return other, drop
+    return None
+
+
 def survival(result: Funnel) -> pd.DataFrame:
     """Whom the funnel favours: columns `kind`, `hops`, `tried`, `kept`, `share`."""
     rows = [(t.tag, t.hops, 1) for t in result.kept] + [
@@ -240,9 +181,41 @@ def survival(result: Funnel) -> pd.DataFrame:
     return counts.set_axis(["tried", "kept", "share"], axis=1).reset_index()
 
 
+def losses(result: Funnel) -> pd.DataFrame:
+    """Where questions of each length are lost: columns `hops`, `stage`, `dropped`, `tried`, `share`."""
+    tried = Counter(t.hops for t in [*result.kept, *(d.trajectory for d in result.dropped)])
+    lost = Counter((d.trajectory.hops, d.stage) for d in result.dropped)
+    rows = [(h, s, lost[h, s], tried[h], lost[h, s] / tried[h]) for h in sorted(tried) for s in STAGES]
+    return pd.DataFrame(rows, columns=["hops", "stage", "dropped", "tried", "share"])
+
+
+def ratings(result: Funnel) -> pd.DataFrame:
+    """How often the rater gave each score: columns `criterion`, `score`, `trajectories`; empty if nobody was rated."""
+    rated = [t.ratings for t in [*result.kept, *(d.trajectory for d in result.dropped)] if t.ratings]
+    counts = Counter((name, score) for row in rated for name, score in zip(CRITERIA, row, strict=True))
+    rows = [(name, score, counts[name, score]) for name in CRITERIA for score in range(1, 6)] if rated else []
+    return pd.DataFrame(rows, columns=["criterion", "score", "trajectories"])
+
+
+def readings(rows: Sequence[Trajectory]) -> pd.DataFrame:
+    """What each reading of the paper's sentence on "two actions" would keep of valid trajectories.
+
+    Columns: `reading`, `min_actions`, `max_actions`, `count_answer` (set these three to choose it), `kept`, `actions`
+    (mean of those kept, the answer counted, as in the paper's table).
+    """
+    bounds = {"at least two": (2, 0), "more than two": (3, 0), "at most two": (0, 2)}
+    table = []
+    for counted in (True, False):
+        for says, (fewest, most) in bounds.items():
+            good = [t for t in rows if fewest <= (n := len(turns_of(t.messages)) - (not counted)) and n <= (most or n)]
+            mean = numbers(good)["actions"]
+            table.append((f"{says}, answer {'counted' if counted else 'not'}", fewest, most, counted, len(good), mean))
+    return pd.DataFrame(table, columns=["reading", "min_actions", "max_actions", "count_answer", "kept", "actions"])
+
+
 def numbers(rows: Sequence[Trajectory]) -> dict[str, float]:
-    """Rows, questions, mean tool calls and mean actions (answer counted) of trajectories, for the marker and
-    the paper's table.
+    """Rows, questions, mean tool calls, mean actions (answer counted) and mean words of all thoughts of trajectories,
+    for the marker and the paper's table.
     """
     said = [len(turns_of(t.messages)) for t in rows]
     questions = {t.question_id or question_of(t.messages) for t in rows}
@@ -252,4 +225,10 @@ def numbers(rows: Sequence[Trajectory]) -> dict[str, float]:
         "questions": len(questions),
         "tool_calls": round(mean - bool(said), 3),
         "actions": round(mean, 3),
+        "thought_words": round(sum(_thought_words(t) for t in rows) / max(len(said), 1), 1),
     }
+
+
+def _thought_words(trajectory: Trajectory) -> int:
+    """Words of all thoughts, whatever the form of the rest."""
+    return sum(count_words(thought) for text in turns_of(trajectory.messages) for thought in _THOUGHT.findall(text))

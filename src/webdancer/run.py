@@ -64,7 +64,7 @@ def plan(profile: str) -> list[Step]:
     if profile not in known:
         raise RunError(f"unknown profile {profile!r}: wanted one of {', '.join(known) or '(none in params/)'}")
     notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    files = {p.stem: p for p in (root / "params" / profile).glob("*.yaml")}
+    files = {p.stem: p for p in (root / "params" / profile).glob("[0-9]*.yaml")}  # not roles.yaml
     odd = sorted(set(files) ^ {n.stem for n in notebooks})
     if odd or not notebooks:
         raise RunError(

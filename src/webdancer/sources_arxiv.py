@@ -2,9 +2,11 @@
 
 Part of 01_crawl. In: the address of the query interface and a search. Out: an iterator of `Found`. Departures from the
 paper: it names arXiv as an example of its roots and does not say whether it read abstracts or whole papers; here the
-abstract is always read and the PDF (`arxiv_pdf` pages of it) if asked.
+abstract is always read and the PDF (`arxiv_pdf` pages of it) if asked. What came is kept in a `Journal`, one request's
+papers or one PDF a piece.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -12,18 +14,28 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from webdancer.crawl_walk import TRIES, Found, reach
+from webdancer.crawl_walk import TRIES, Found, found_row, reach, row_found
+from webdancer.web.answer import passes
 from webdancer.web.fetch import USER_AGENT, Fetcher
+from webdancer.web.journal import Journal
 from webdancer.web.language import guess
 from webdancer.web.pdf import pdf_text
 from webdancer.web.text import Cleaned, block_reason, canonical, tidy, urls_in
 
 PAUSE = 3.0  # seconds between requests that arXiv's terms of use ask for
+FEED = 100  # papers a request
 PDF_BYTES = 25_000_000  # of one paper
 
 
 def arxiv_papers(
-    api: str, query: str, hosts: Mapping[str, str], limit: int, *, pdf_pages: int = 0, user_agent: str = USER_AGENT
+    api: str,
+    query: str,
+    hosts: Mapping[str, str],
+    limit: int,
+    *,
+    pdf_pages: int = 0,
+    user_agent: str = USER_AGENT,
+    journal: Journal | None = None,
 ) -> Iterator[Found]:
     """Papers of a category or search through the arxiv client, newest first: abstract, comment and authors.
 
@@ -36,40 +48,87 @@ def arxiv_papers(
         hosts, limit: as elsewhere.
         pdf_pages: most pages of a paper's PDF to read, 0 for the abstract alone. A PDF that cannot be read is a
             `Found` of its own, with the reason; the paper is kept with its abstract.
-        user_agent: who asks for the PDFs (the client names itself in its own requests).
+        user_agent: who asks.
+        journal: what an earlier crawl brought; None for none. Papers that were submitted meanwhile move the others
+            down: a paper may then come twice, and is dropped as a duplicate, but none is left out.
     """
     local = urlsplit(api).netloc in hosts
-    papers = _papers(api, query, hosts, limit, local)
+    journal = journal or Journal()
+    papers = _papers(_client(reach(api, hosts), min(FEED, limit), local, user_agent), api, query, limit, journal)
     if not pdf_pages:
         yield from (found for found, _ in papers)
         return
     pause = 0.0 if local else PAUSE
     with Fetcher(hosts, user_agent, delay=pause, max_bytes=PDF_BYTES, timeout=30.0, accept_pdf=True) as fetcher:
         for found, url in papers:
-            yield from _with_pdf(found, url, fetcher, pdf_pages) if url and not found.reason else [found]
+            yield from _with_pdf(found, url, fetcher, pdf_pages, journal) if url and not found.reason else [found]
 
 
-def _papers(api: str, query: str, hosts: Mapping[str, str], limit: int, local: bool) -> Iterator[tuple[Found, str]]:
+def _client(address: str, size: int, local: bool, user_agent: str) -> Any:
+    """The client, pointed at `address`; its requests say who asks, not only by which program."""
+    import arxiv
+    import requests
+
+    class Named(requests.Session):
+        """A session that puts our name before the client's."""
+
+        def request(self, *what: Any, **options: Any) -> requests.Response:
+            headers = {name.lower(): value for name, value in (options.pop("headers", None) or {}).items()}
+            headers["user-agent"] = f"{user_agent} {headers.get('user-agent', '')}".strip()
+            return super().request(*what, headers=headers, **options)
+
+    client = arxiv.Client(page_size=size, delay_seconds=0 if local else PAUSE)
+    client.query_url_format = address + "?{}"
+    client._session = Named()
+    return client
+
+
+def _papers(client: Any, api: str, query: str, limit: int, journal: Journal) -> Iterator[tuple[Found, str]]:
     """The papers with the addresses of their PDFs; a feed that keeps failing ends them with a reason."""
     import arxiv
 
-    client = arxiv.Client(page_size=min(100, limit), delay_seconds=0 if local else PAUSE)
-    client.query_url_format = reach(api, hosts) + "?{}"
-    search = arxiv.Search(query, max_results=limit, sort_by=arxiv.SortCriterion.SubmittedDate)
+    feed = _Feed(client, arxiv.Search(query, max_results=limit, sort_by=arxiv.SortCriterion.SubmittedDate))
     done = 0
-    for attempt in range(TRIES):
+    while done < limit:
+        size = min(FEED, limit - done)
         try:
-            for paper in client.results(search, offset=done):
-                done += 1
-                yield _paper(paper), paper.pdf_url or ""
-            if not done:
-                yield Found(api, "arxiv", Cleaned("", ""), "nothing found", "api"), ""
-            return
+            rows, day = journal.once(("feed", api, query, done, size), lambda at=done, n=size: feed.rows(at, n))
         except (arxiv.ArxivError, OSError) as error:  # an error of requests is an OSError
-            if attempt == TRIES - 1:
-                yield Found(api, "arxiv", Cleaned("", ""), f"error: {type(error).__name__}", "api"), ""
-            else:
-                time.sleep(0.05 if local else 10 * PAUSE * 2**attempt)  # the client itself tries on without a pause
+            yield Found(api, "arxiv", Cleaned("", ""), f"error: {type(error).__name__}", "api"), ""
+            return
+        yield from ((row_found(found, day), url) for found, url in rows)
+        done += len(rows)
+        if len(rows) < size:
+            break
+    if not done:
+        yield Found(api, "arxiv", Cleaned("", ""), "nothing found", "api"), ""
+
+
+class _Feed:
+    """The papers of a search from any place on; where the last ones ended it goes on without asking again."""
+
+    def __init__(self, client: Any, search: Any) -> None:
+        self._client, self._search = client, search
+        self._papers: Iterator[Any] = iter(())
+        self._at = -1
+
+    def rows(self, start: int, most: int) -> list[tuple[dict[str, Any], str]]:
+        """Papers from the place `start` on, as plain data; raises what the client raised in its last try."""
+        import arxiv
+
+        for attempt in range(TRIES):
+            try:
+                if self._at != start or attempt:
+                    self._papers = self._client.results(self._search, offset=start)
+                papers = list(itertools.islice(self._papers, most))
+            except (arxiv.ArxivError, OSError):
+                if attempt == TRIES - 1:
+                    raise
+                time.sleep((10 * self._client.delay_seconds or 0.05) * 2**attempt)  # the client tries without a pause
+                continue
+            self._at = start + len(papers)
+            return [(found_row(_paper(p)), p.pdf_url or "") for p in papers]
+        raise AssertionError("not reached: the last try returns or raises")
 
 
 def _paper(paper: Any) -> Found:
@@ -84,16 +143,23 @@ def _paper(paper: Any) -> Found:
     return Found(canonical(paper.entry_id), "arxiv", page, reason, "api")
 
 
-def _with_pdf(found: Found, url: str, fetcher: Fetcher, pages: int) -> Iterator[Found]:
+def _with_pdf(found: Found, url: str, fetcher: Fetcher, pages: int, journal: Journal) -> Iterator[Found]:
     """The paper with the text of its PDF behind the abstract; without one the paper and the reason."""
-    got = fetcher.get(url)
-    read = pdf_text(got.body, pages) if not got.error else None
-    reason = got.error if read is None else read.reason
-    if reason:
+    work = lambda: _read_pdf(url, fetcher, pages)  # noqa: E731
+    said, day = journal.once(("pdf", url, pages), work, lasts=lambda answer: not answer["passes"])
+    if said["reason"]:
         yield found
-        yield Found(url, "arxiv", Cleaned(found.page.title, ""), reason, got.robots, url)
+        yield Found(url, "arxiv", Cleaned(found.page.title, ""), said["reason"], said["robots"], url, day)
         return
-    links = [canonical(u) for u in urls_in(read.text)]
-    text = f"{found.page.text}\n{read.text}"
+    links = [canonical(u) for u in urls_in(said["text"])]
+    text = f"{found.page.text}\n{said['text']}"
     page = replace(found.page, text=text, links=tuple(dict.fromkeys([*found.page.links, *links])))
     yield replace(found, page=page)
+
+
+def _read_pdf(url: str, fetcher: Fetcher, pages: int) -> dict[str, Any]:
+    """The text of a PDF, or the reason why it has none and whether that may pass."""
+    got = fetcher.get(url)
+    read = pdf_text(got.body, pages) if not got.error else None
+    said = {"text": read.text if read else "", "reason": read.reason if read else got.error, "robots": got.robots}
+    return said | {"passes": passes(got) or got.robots == "unreachable"}

@@ -2,94 +2,32 @@
 
 Part of 01_crawl. In: the address of the REST API and a search. Out: an iterator of `Found`. A token in the environment
 variable GITHUB_TOKEN raises the site's quota from 60 to 5,000 requests an hour; it is read from nowhere else and used
-for nothing else. A quota used up is waited for, with a message, or ends the walk with what was got. Departures from
-the paper: it names GitHub as an example of its roots and does not say what it read of a repository.
+for nothing else. A quota used up is waited for, with a message, or ends the walk with what was got. What came is kept
+in a `Journal`: one request's repositories, or one README, folder, file or list of a repository a piece. Departures
+from the paper: it names GitHub as an example of its roots and does not say what it read of a repository.
 """
 
 import itertools
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from webdancer.crawl_walk import TRIES, Found, reach
+from webdancer.crawl_quota import LONGEST, TOKEN, UNEXPECTED, Asker, QuotaSpent
+from webdancer.crawl_walk import Found, found_row, reach, row_found
 from webdancer.web.fetch import USER_AGENT
+from webdancer.web.journal import Journal
 from webdancer.web.language import guess
 from webdancer.web.text import Cleaned, block_reason, canonical, markdown
 
-TOKEN = "GITHUB_TOKEN"  # the name of the environment variable
 PAUSE = 0.25  # seconds between requests to the real site, one at a time as it asks
-LONGEST = 3700.0  # seconds to wait for a quota, which is refilled once an hour
-ROWS = 100  # issues or releases looked at in a repository: one request
+ROWS = 100  # repositories, issues or releases of one request
+SHOWN = 1000  # repositories that a search shows, however many it finds
+# What is needed of a repository that a search names.
+FIELDS = ("name", "full_name", "html_url", "default_branch", "description", "license", "created_at")
 MARKDOWN = (".md", ".markdown", ".mdx")
-# What PyGithub raises for answers it does not expect, such as a redirect where a README should be.
-UNEXPECTED = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
 Result = TypeVar("Result")
-
-
-class QuotaSpent(Exception):
-    """No request is left, and the refill is further away than we want to wait; the message says how far."""
-
-
-class Asker:
-    """Asks GitHub with an eye on the quota that its answers announce.
-
-    Args:
-        client: a `github.Github`.
-        longest: most seconds to wait for a refill; beyond that `QuotaSpent`.
-        pause: seconds before a failed request is tried again, then twice that.
-    """
-
-    def __init__(self, client: Any, longest: float, pause: float) -> None:
-        import github
-
-        self.errors = (github.GithubException, OSError, *UNEXPECTED)
-        self.client, self.longest, self.pause = client, longest, pause
-        self._limit, self._missing = github.RateLimitExceededException, github.UnknownObjectException
-
-    def look(self) -> None:
-        """Learn the quota for everything but search, which has its own; this request is free. Never raises."""
-        try:
-            self.client.get_rate_limit()
-        except self.errors:  # a server without quotas says 404
-            return
-
-    def __call__(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`, tried up to `TRIES` times.
-
-        Raises:
-            QuotaSpent: see above. What `work` raised last, if it kept failing.
-        """
-        for attempt in range(TRIES):
-            self._refill()
-            try:
-                return work()
-            except self._missing:
-                raise
-            except self.errors as error:
-                if isinstance(error, self._limit):
-                    self.look()
-                if attempt == TRIES - 1 and isinstance(error, self._limit):
-                    raise QuotaSpent("refused") from error
-                if attempt == TRIES - 1:
-                    raise
-                time.sleep(self.pause * 2**attempt)
-        raise AssertionError("not reached: the last try returns or raises")
-
-    def _refill(self) -> None:
-        """Return at once while requests are left; else wait for the refill."""
-        requester = self.client.requester  # its `rate_limiting` never asks the site, the client's own may
-        left, size = requester.rate_limiting
-        seconds = requester.rate_limiting_resettime + 1 - time.time()
-        if size < 0 or left > 0 or seconds <= 0:
-            return
-        if seconds > self.longest:
-            raise QuotaSpent(f"refilled in {seconds:.0f} s")
-        hint = "" if os.environ.get(TOKEN) else f"; a token in {TOKEN} gives 5,000 an hour"
-        print(f"GitHub: all {size} requests are used, waiting {seconds:.0f} s for more{hint}")
-        time.sleep(seconds)
 
 
 def github_repositories(
@@ -103,6 +41,7 @@ def github_repositories(
     releases: int = 0,
     longest_wait: float = LONGEST,
     user_agent: str = USER_AGENT,
+    journal: Journal | None = None,
 ) -> Iterator[Found]:
     """Repositories of a search through PyGithub: the README as plain text, its links, the licence that GitHub names.
 
@@ -116,21 +55,15 @@ def github_repositories(
         releases: most releases with their notes, the newest first, together one page a repository.
         longest_wait: most seconds to wait for the quota; 0 stops at once, and what is left out is a `Found` each.
         user_agent: who asks.
+        journal: what an earlier crawl brought; None for none.
     """
     import github
 
-    local, token = urlsplit(api).netloc in hosts, os.environ.get(TOKEN, "")
-    client = github.Github(
-        base_url=reach(api, hosts),
-        auth=github.Auth.Token(token) if token and not local else None,
-        user_agent=user_agent,
-        seconds_between_requests=0 if local else PAUSE,
-        per_page=ROWS,
-        retry=github.GithubRetry(total=3, backoff_factor=0.1 if local else 1.0, max_rate_limit_wait=60),
-    )
-    ask = Asker(client, longest_wait, 0.1 if local else 2.0)
+    local = urlsplit(api).netloc in hosts
+    client = _client(reach(api, hosts), local, user_agent)
+    ask, journal = Asker(client, longest_wait, 0.1 if local else 2.0), journal or Journal()
     try:
-        listed = ask(lambda: list(itertools.islice(client.search_repositories(query), limit)))
+        listed = _search(client, ask, journal, (api, query), limit)
     except (QuotaSpent, *ask.errors) as error:
         yield _failed(api, "", error)
         return
@@ -138,37 +71,101 @@ def github_repositories(
         yield Found(api, "github", Cleaned("", ""), "nothing found", "api")
     if not local or docs or issues or releases:
         ask.look()
-    for number, repository in enumerate(listed):
+    for number, row in enumerate(listed):
+        row["url"] = f"{reach(api, hosts)}/repos/{row['full_name']}"  # where the API is today
+        repository = client.create_from_raw_data(github.Repository.Repository, row)
         try:
-            yield from _pages(repository, ask, docs, issues, releases)
+            yield from Reader(repository, ask, journal).pages(docs, issues, releases)
         except QuotaSpent as error:
             print(f"GitHub: stopped, no requests left ({error}); {number} of {len(listed)} repositories read")
-            yield from (_failed(canonical(r.html_url), r.name, error) for r in listed[number:])
+            yield from (_failed(canonical(r["html_url"]), r["name"], error) for r in listed[number:])
             return
 
 
-def _pages(repository: Any, ask: Asker, docs: int, issues: int, releases: int) -> Iterator[Found]:
-    """All that is wanted of one repository; a part that cannot be had is a reason. Raises `QuotaSpent`."""
-    url, name = canonical(repository.html_url), repository.name
-    parts: list[tuple[str, Callable[[], Found | None]]] = [(url, lambda: _readme(repository))]
-    if issues:
-        parts.append((f"{url}/issues", lambda: _issues(repository, issues)))
-    if releases:
-        parts.append((f"{url}/releases", lambda: _releases(repository, releases)))
-    for address, read in parts:
-        found = _try(ask, read, address, name)
-        if isinstance(found, Found):
-            yield found
-    if docs:
-        yield from _docs(repository, ask, docs)
+def _client(address: str, local: bool, user_agent: str) -> Any:
+    """PyGithub's client, pointed at `address`, patient, and with the token if it is the real site."""
+    import github
+
+    token = os.environ.get(TOKEN, "")
+    return github.Github(
+        base_url=address,
+        auth=github.Auth.Token(token) if token and not local else None,
+        user_agent=user_agent,
+        seconds_between_requests=0 if local else PAUSE,
+        per_page=ROWS,
+        retry=github.GithubRetry(total=3, backoff_factor=0.1 if local else 1.0, max_rate_limit_wait=60),
+    )
 
 
-def _try(ask: Asker, work: Callable[[], Result], url: str, name: str) -> Result | Found:
-    """What `work` gives, or a `Found` with the reason why it gives nothing."""
-    try:
-        return ask(work)
-    except ask.errors as error:
-        return _failed(url, name, error)
+def _search(client: Any, ask: Asker, journal: Journal, search: tuple[str, str], limit: int) -> list[dict[str, Any]]:
+    """The repositories that a search finds, as `FIELDS`; `search` is the address of the API and the query."""
+    found: list[dict[str, Any]] = []
+    results = client.search_repositories(search[1])
+
+    def rows(page: int) -> list[dict[str, Any]]:
+        # `raw_data` would ask for each repository; what the search says of it is enough.
+        return [{name: r._rawData.get(name) for name in FIELDS} for r in ask(lambda: results.get_page(page))]
+
+    for page in range(-(-min(limit, SHOWN) // ROWS)):
+        some, _ = journal.once(("repositories", *search, page, ROWS), lambda page=page: rows(page))
+        found += some
+        if len(some) < ROWS:
+            break
+    return found[:limit]
+
+
+class Reader:
+    """Reads what is wanted of one repository, each piece once."""
+
+    def __init__(self, repository: Any, ask: Asker, journal: Journal) -> None:
+        self.repository, self.ask, self.journal = repository, ask, journal
+        self.url = canonical(repository.html_url)
+
+    def pages(self, docs: int, issues: int, releases: int) -> Iterator[Found]:
+        """All of it; a part that cannot be had is a reason. Raises `QuotaSpent`."""
+        parts: list[tuple[str, int, Callable[[], Found | None]]] = [(self.url, 0, lambda: _readme(self.repository))]
+        if issues:
+            parts.append((f"{self.url}/issues", issues, lambda: _issues(self.repository, issues)))
+        if releases:
+            parts.append((f"{self.url}/releases", releases, lambda: _releases(self.repository, releases)))
+        for part in parts:
+            found = self._read(*part)
+            if found is not None:
+                yield found
+        if docs:
+            yield from self._docs(docs)
+
+    def _once(self, kind: str, url: str, size: int, work: Callable[[], Result]) -> tuple[Result, str]:
+        return self.journal.once((kind, url, size), lambda: self.ask(work))
+
+    def _read(self, url: str, size: int, work: Callable[[], Found | None]) -> Found | None:
+        """A page; None where there is nothing of the kind."""
+        try:
+            row, day = self._once("page", url, size, lambda: (found := work()) and found_row(found))
+            return row_found(row, day) if row else None
+        except self.ask.errors as error:
+            return _failed(url, self.repository.name, error)
+
+    def _docs(self, most: int) -> Iterator[Found]:
+        """The Markdown files of `docs/`, folder by folder in the order of their paths; as many folders as files."""
+        folders, listed, read = deque(["docs"]), 0, 0
+        while folders and listed < most and read < most:
+            folder, listed = folders.popleft(), listed + 1
+            url = canonical(f"{self.repository.html_url}/tree/{self.repository.default_branch}/{folder}")
+            try:
+                entries, _ = self._once("folder", url, 0, lambda f=folder: _folder(self.repository, f))
+            except self.ask.errors as error:
+                yield _failed(url, self.repository.name, error)
+                continue
+            if entries is None and folder != "docs":  # most have no folder of that name, and that is no fault
+                yield Found(url, "github", Cleaned(self.repository.name, ""), "missing", "api")
+            folders += [path for kind, path, _ in entries or () if kind == "dir"]
+            files = [e for e in entries or () if e[0] == "file" and e[1].lower().endswith(MARKDOWN)]
+            for _, path, address in files[: most - read]:
+                read += 1
+                found = self._read(canonical(address), 0, lambda p=path: _doc(self.repository, p))
+                if found is not None:
+                    yield found
 
 
 def _failed(url: str, name: str, error: Exception) -> Found:
@@ -200,30 +197,24 @@ def _found(repository: Any, url: str, title: str, text: str, links: Sequence[str
     return Found(url, "github", page, block_reason(title, text), "api")
 
 
-def _docs(repository: Any, ask: Asker, most: int) -> Iterator[Found]:
-    """The Markdown files of `docs/`, folder by folder in the order of their paths; at most as many folders as files."""
-    folders, listed, read = deque(["docs"]), 0, 0
-    while folders and listed < most and read < most:
-        folder, listed = folders.popleft(), listed + 1
-        url = canonical(f"{repository.html_url}/tree/{repository.default_branch}/{folder}")
-        entries = _try(ask, lambda f=folder: repository.get_contents(f), url, repository.name)
-        if isinstance(entries, Found):
-            if folder != "docs" or entries.reason != "error: UnknownObjectException":  # most have no such folder
-                yield entries
-            continue
-        entries = sorted(entries if isinstance(entries, list) else [entries], key=lambda e: e.path)
-        folders += [e.path for e in entries if e.type == "dir"]
-        files = [e for e in entries if e.type == "file" and e.path.lower().endswith(MARKDOWN)]
-        for entry in files[: most - read]:
-            read += 1
-            yield _try(ask, lambda e=entry: _doc(repository, e), canonical(entry.html_url), repository.name)
+def _folder(repository: Any, folder: str) -> list[tuple[str, str, str]] | None:
+    """What lies in a folder, in the order of the paths: kind, path and address; None if there is no such folder."""
+    import github
+
+    try:
+        entries = repository.get_contents(folder)
+    except github.UnknownObjectException:
+        return None
+    entries = sorted(entries if isinstance(entries, list) else [entries], key=lambda e: e.path)
+    return [(e.type, e.path, e.html_url) for e in entries]
 
 
-def _doc(repository: Any, entry: Any) -> Found:
+def _doc(repository: Any, path: str) -> Found:
     """One file of the documentation; its title begins with the repository's name, as headings like "Usage" are many."""
+    entry = repository.get_contents(path)
     url = canonical(entry.html_url)
     page = markdown(entry.decoded_content.decode("utf-8", "replace"), url)
-    title = f"{repository.name}: {page.title or entry.path}"
+    title = f"{repository.name}: {page.title or path}"
     return _found(repository, url, title, page.text.removeprefix(f"{page.title}\n"), page.links, "")
 
 

@@ -3,10 +3,11 @@
 Part of 01_crawl. In: the address of an `api.php` and titles or categories to start from. Out: an iterator of `Found`.
 The address alone decides which wiki it is: language, form of the page addresses, licence and the local name of
 categories are asked of the wiki itself (`siteinfo`). What the client does not retry (an answer that breaks off, a
-wiki that is busy) is retried here. Departures from the paper: it names Wikipedia as an example of its roots, no more.
+wiki that is busy) is retried here. What the wiki said is kept in a `Journal`, one article (text and links) or one
+category a piece. Departures from the paper: it names Wikipedia as an example of its roots, no more.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from webdancer.crawl_walk import Found, InTurn, breadth_first
 from webdancer.web.fetch import USER_AGENT
 from webdancer.web.guard import Refused
+from webdancer.web.journal import Journal
 from webdancer.web.language import guess, normal
 from webdancer.web.text import Cleaned, block_reason, canonical, tidy
 
@@ -47,21 +49,25 @@ def wikipedia(
     *,
     user_agent: str = USER_AGENT,
     variant: str = "",
+    journal: Journal | None = None,
 ) -> Iterator[Found]:
     """Pages of a MediaWiki through wikipedia-api: two requests a page (text and links), breadth first from the roots.
 
     Args:
         api: address of `api.php`, for example `https://de.wikipedia.org/w/api.php`.
         roots: titles; `Category:...` (or the wiki's own word for it) stands for the members of that category.
-        hosts, limit, depth, threads: as elsewhere. Real wikis get one request at a time, as they ask.
+        hosts, limit, depth: as elsewhere.
+        threads: articles read at once; a real wiki is read one by one, as it asks.
         delay: seconds between two requests to a real wiki.
         user_agent: who asks; Wikimedia wants a way to reach a person in it.
         variant: spelling to convert to where a wiki has several, for example `zh-cn`; empty for the page's own.
+        journal: what an earlier crawl brought; None for none.
     """
+    journal = journal or Journal()
     client = _client(api, hosts, delay, user_agent, variant)
     from wikipediaapi.exceptions import WikipediaException
 
-    wiki = about(client, api)
+    wiki = about(client, api, journal)
     client.language = wiki.language or client.language
     wiki = replace(wiki, language=variant or wiki.language)
     titles: list[str] = []
@@ -70,7 +76,7 @@ def wikipedia(
             titles.append(root)
             continue
         try:
-            members = [p.title for p in client.page(root).categorymembers.values() if p.ns == 0]
+            members, _ = journal.once(("category", api, root), lambda root=root: _members(client, root))
         except (WikipediaException, KeyError, Refused) as error:
             yield _failed(wiki, root, error)
             continue
@@ -78,7 +84,16 @@ def wikipedia(
         if not members:
             yield Found(wiki_url(wiki.home, root), "wikipedia", Cleaned(root, ""), "category without pages", "api")
 
-    yield from breadth_first(titles, lambda title: _page(client, wiki, title), limit, depth, threads)
+    def look(title: str) -> tuple[Found, Sequence[str]]:
+        told = lambda: journal.once(("article", api, variant, title), lambda: _read(client, title))  # noqa: E731
+        return _page(told, wiki, title)
+
+    threads = threads if urlsplit(api).netloc in hosts else 1
+    yield from breadth_first(titles, look, limit, depth, threads)
+
+
+def _members(client: Any, category: str) -> list[str]:
+    return [p.title for p in client.page(category).categorymembers.values() if p.ns == 0]
 
 
 def _client(api: str, hosts: Mapping[str, str], delay: float, user_agent: str, variant: str) -> Any:
@@ -117,7 +132,7 @@ def _client(api: str, hosts: Mapping[str, str], delay: float, user_agent: str, v
     )
 
 
-def about(client: Any, api: str) -> Wiki:
+def about(client: Any, api: str, journal: Journal) -> Wiki:
     """What the wiki behind `api` tells of itself; where it tells nothing, what its address lets one guess."""
     from wikipediaapi.exceptions import WikipediaException
 
@@ -126,7 +141,8 @@ def about(client: Any, api: str) -> Wiki:
     guess = Wiki(f"{parts.scheme}://{parts.netloc}/wiki/$1", by_host)
     asked = {"action": "query", "meta": "siteinfo", "siprop": "general|rightsinfo|namespaces", "format": "json"}
     try:
-        told = client._get(client.language, asked | {"maxlag": MAXLAG})["query"]
+        asked |= {"maxlag": MAXLAG}
+        told, _ = journal.once(("siteinfo", api), lambda: client._get(client.language, asked)["query"])
         general, names = told["general"], told.get("namespaces", {}).get("14", {})
         home = urljoin(urljoin(api, general["server"]), general["articlepath"])
     except (WikipediaException, KeyError, TypeError, Refused):
@@ -137,21 +153,28 @@ def about(client: Any, api: str) -> Wiki:
     return Wiki(home, licence, general.get("lang", ""), tuple(c for c in category if c))
 
 
-def _page(client: Any, wiki: Wiki, title: str) -> tuple[Found, Sequence[str]]:
+def _read(client: Any, title: str) -> dict[str, Any]:
+    """What the wiki says of one article: its text, and the titles it links to."""
+    page = client.page(title)
+    there = page.text != "" or page.exists()
+    linked = [p.title for p in page.links.values() if p.ns == 0] if there else []
+    return {"title": page.title, "text": page.text, "there": there, "linked": linked}
+
+
+def _page(told: Callable[[], tuple[dict[str, Any], str]], wiki: Wiki, title: str) -> tuple[Found, Sequence[str]]:
     """One article and the titles it links to; a request that keeps failing is a reason, not an exception."""
     from wikipediaapi.exceptions import WikipediaException
 
     try:
-        page = client.page(title)
-        there = page.text != "" or page.exists()
-        linked = [p.title for p in page.links.values() if p.ns == 0] if there else []
+        said, day = told()
     except (WikipediaException, KeyError, Refused) as error:
         return _failed(wiki, title, error), ()
-    links = tuple(wiki_url(wiki.home, t) for t in linked)
-    text = tidy(page.text)
-    found = Cleaned(page.title, text, links, wiki.licence, language=normal(wiki.language) or guess(text))
-    reason = block_reason(page.title, page.text) if there else "missing"
-    return Found(wiki_url(wiki.home, page.title), "wikipedia", found, reason, "api", wiki_url(wiki.home, title)), linked
+    links = tuple(wiki_url(wiki.home, t) for t in said["linked"])
+    text = tidy(said["text"])
+    page = Cleaned(said["title"], text, links, wiki.licence, language=normal(wiki.language) or guess(text))
+    reason = block_reason(said["title"], said["text"]) if said["there"] else "missing"
+    url, asked = wiki_url(wiki.home, said["title"]), wiki_url(wiki.home, title)
+    return Found(url, "wikipedia", page, reason, "api", asked, day), said["linked"]
 
 
 def _failed(wiki: Wiki, title: str, error: Exception) -> Found:

@@ -1,22 +1,21 @@
 """Write questions from crawled pages, check them, and part them into sft, rl and eval: the stage of 02_synthesize.
 
-In: `pages_train`, `pages_rl`, `pages_heldout`, an author (any LLM). Out: `questions`. CRAWLQA (kinds count, multihop,
-intersection) is in `crawlqa`, E2HQA in `e2hqa`, the checks are in `checks`. This module decides how many of which and
-keeps the books.
+In: `pages_train`, `pages_rl`, `pages_heldout`, an author (any LLM), a solver if there is one. Out: `questions`, and
+`questions_dropped` with the reason of each. CRAWLQA is in `crawlqa`, E2HQA in `e2hqa`, what is wanted in
+`synthesize_plan`, the checks are in `screen` and `solver`. This module asks, and keeps the books.
 
 Departures from WebDancer (arXiv 2505.22648):
-1. a target for every cell of split, kind and hops, filled by rounds of drafts; the paper writes 60,000 CRAWLQA and
-   40,000 E2HQA questions and gives no mix of hops;
-2. every question passes checks for leaks, missing evidence and ambiguity, and every drop has a counted reason; none
-   are published;
+1. a target for every cell of split, kind and hops, filled by rounds of drafts;
+2. every question passes checks for leaks, missing evidence, ambiguity and more, and every drop has a counted reason;
+   none are published;
 3. evaluation questions come from a web that no training question comes from.
 """
 
 import asyncio
-import math
+import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -24,53 +23,35 @@ from tqdm import tqdm
 
 from webdancer import crawlqa, e2hqa
 from webdancer.agent.llm import EndpointError, wait
-from webdancer.checks import Seen, fault
-from webdancer.core.schema import KINDS, SPLITS, Page, Question, write_jsonl
+from webdancer.checks import SOLVED
+from webdancer.core.ledger import Ledger, beside
+from webdancer.core.qa_files import QA
+from webdancer.core.schema import Page, Question, from_row, to_row, write_jsonl
 from webdancer.linkgraph import LinkGraph
+from webdancer.screen import Screen
+from webdancer.seed_questions import ground
+from webdancer.solver import Solver, Verdict
+from webdancer.synthesize_plan import Cell as Cell
+from webdancer.synthesize_plan import plan as plan
+from webdancer.synthesize_plan import share_out as share_out
 from webdancer.web.search import SearchIndex
 
-FEWEST_HOPS = {"count": 1, "multihop": 1, "intersection": 2, "e2hqa": 2}
-MOST_HOPS = {"count": 4, "multihop": 4, "intersection": 4, "e2hqa": 4}
-CHECKS = ("author", "hops", "yes_no", "leaked", "answerable", "namesake", "unique", "duplicate")
-
-PATIENCE = 20  # drafts of one round that an endpoint may lose before the run ends
+PATIENCE = 20  # requests of one round that an endpoint may lose before the run ends
 
 Write = Callable[[], Awaitable["Question | str"]]
 
 
-@dataclass
-class Cell:
-    """The questions wanted of one split, kind and number of hops, and what became of the attempts."""
-
-    split: str
-    kind: str
-    hops: int
-    wanted: int
-    questions: list[Question] = field(default_factory=list)
-    tried: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def missing(self) -> int:
-        """Questions still to write."""
-        return self.wanted - len(self.questions)
-
-    def attempts(self) -> int:
-        """Drafts for the next round: what is missing over the yield so far, which is taken for 0.9 at first."""
-        found = (len(self.questions) + 9) / (self.tried + 10)
-        return math.ceil(min(self.missing / found, 20 * self.missing)) if self.missing > 0 else 0
-
-
 @dataclass(frozen=True)
 class Web:
-    """One web as the synthesis sees it: its link graph and its search engine."""
+    """One web as the synthesis sees it: its link graph, its search engine, and seed questions from elsewhere."""
 
     graph: LinkGraph
     index: SearchIndex
+    seeds: tuple[QA, ...] = ()
 
     @classmethod
-    def build(cls, pages: Sequence[Page], exclude: Iterable[str] = ()) -> "Web":
-        """Read the pages; `exclude` are urls that no question may come from.
+    def build(cls, pages: Sequence[Page], exclude: Iterable[str] = (), seeds: Sequence[QA] = ()) -> "Web":
+        """Read the pages; `exclude` are urls that no question may come from, `seeds` replace the seeds of E2HQA.
 
         Raises:
             ValueError: no usable page is left.
@@ -80,72 +61,58 @@ class Web:
             raise ValueError(
                 f"got {len(pages)} pages, none of them usable, wanted some with text: see what 01_crawl dropped"
             )
-        return cls(graph, SearchIndex.build(list(graph.pages.values())))
+        return cls(graph, SearchIndex.build(list(graph.pages.values())), tuple(seeds))
+
+    @property
+    def digest(self) -> str:
+        """A hash of the pages and seeds."""
+        told = [f"{url} {self.graph.pages[url].text}" for url in self.graph.urls]
+        told += [f"{qa.question} {qa.answer}" for qa in self.seeds]
+        return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def share_out(total: int, shares: dict[str, float]) -> dict[str, int]:
-    """Split a number by shares so that the parts add up to it (largest remainders; ties to the first).
+def drafts(
+    cell: Cell, web: Web, author: crawlqa.Author, seed: int, round_: int, lane: tuple[int, int] = (0, 1)
+) -> list[Write | str]:
+    """The attempts of one round: a call that writes a question, or why there is nothing to write one from.
 
-    >>> share_out(10, {"a": 0.5, "b": 0.25, "c": 0.25})
-    {'a': 5, 'b': 3, 'c': 2}
+    `lane` is (i, n): of seeds from a file this cell takes every n-th from the i-th on.
     """
-    whole = sum(shares.values())
-    exact = {name: total * share / whole for name, share in shares.items()}
-    parts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
-    short = sorted(exact, key=lambda name: parts[name] - exact[name])[: total - sum(parts.values())]
-    return {name: part + (name in short) for name, part in parts.items()}
-
-
-def plan(counts: dict[str, int], kinds: dict[str, float], hops: Sequence[float]) -> list[Cell]:
-    """The cells to fill.
-
-    Args:
-        counts: questions wanted by split.
-        kinds: share of each kind.
-        hops: shares of 1, 2, 3 and 4 hops; a kind that cannot have so few or so many hops takes the others.
-
-    Raises:
-        ValueError: a share is negative, nothing is asked for, or a kind is left without any number of hops.
-    """
-    if min([*kinds.values(), *hops, *counts.values()]) < 0 or sum(kinds.values()) <= 0 or sum(counts.values()) <= 0:
-        raise ValueError(f"got counts {counts}, kinds {kinds}, hops {list(hops)}, wanted none below 0 and some above")
-    cells = []
-    for split in SPLITS:
-        for kind, wanted in share_out(counts.get(split, 0), {k: kinds.get(k, 0.0) for k in KINDS}).items():
-            possible = {h: s for h, s in enumerate(hops, 1) if FEWEST_HOPS[kind] <= h <= MOST_HOPS[kind]}
-            if wanted and sum(possible.values()) <= 0:
-                raise ValueError(
-                    f"hop_shares {list(hops)} leave no hops for {kind}: set one of {sorted(possible)} above 0"
-                )
-            shares = {str(h): s for h, s in possible.items()}
-            cells += [
-                Cell(split, kind, int(h), n) for h, n in (share_out(wanted, shares) if wanted else {}).items() if n
-            ]
-    return cells
-
-
-def drafts(cell: Cell, web: Web, author: crawlqa.Author, seed: int, round_: int) -> list[Write | str]:
-    """The attempts of one round: a call that writes a question, or "no_path" where no pages were found."""
-    rng = Random(f"{seed}-{cell.split}-{cell.kind}-{cell.hops}-{round_}")
+    rng = Random(f"{seed}-{cell.name}-{round_}")
     found: list[Write | str] = []
     for _ in range(cell.attempts()):
         number = rng.randrange(2**31)
-        pages = crawlqa.pick(web.graph, cell.kind, cell.hops, rng)
-        found.append(_writer(cell, web, author, pages, number) if pages else "no_path")
+        start: tuple[Page, ...] | Question | str
+        if cell.kind == "e2hqa" and web.seeds:
+            place = lane[0] + lane[1] * cell.drawn
+            cell.drawn += 1
+            start = ground(web.seeds[place], web.graph, web.index.search) if place < len(web.seeds) else "no_seed"
+        else:
+            start = crawlqa.pick(web.graph, cell.kind, cell.hops, rng) or "no_path"
+        found.append(start if isinstance(start, str) else _writer(cell, web, author, start, number))
     return found
 
 
-def _writer(cell: Cell, web: Web, author: crawlqa.Author, pages: tuple[Page, ...], number: int) -> Write:
+def _writer(cell: Cell, web: Web, author: crawlqa.Author, start: tuple[Page, ...] | Question, number: int) -> Write:
     """The call that writes one question, ready to be made."""
     if cell.kind == "e2hqa":
-        return lambda: e2hqa.write(author, web.index.search, pages[-1], cell.hops - 1, number)
-    return lambda: crawlqa.write(author, cell.kind, cell.hops, pages, number)
+        first = start if isinstance(start, Question) else start[-1]
+        return lambda: e2hqa.write(author, web.index.search, first, cell.hops - 1, number)
+    return lambda: crawlqa.write(author, cell.kind, cell.hops, start, number)
 
 
 async def fill(
-    cells: Sequence[Cell], webs: dict[str, Web], author: crawlqa.Author, *, seed: int, rounds: int, part: Path | None
+    cells: Sequence[Cell],
+    webs: dict[str, Web],
+    author: crawlqa.Author,
+    *,
+    seed: int,
+    rounds: int,
+    ledger: Ledger | None = None,
+    screen: Screen | None = None,
+    solver: Solver | None = None,
 ) -> None:
-    """Fill the cells, round by round: draft, write many at once, check in a fixed order.
+    """Fill the cells, round by round: draft, write many at once, check in a fixed order, let the solver try.
 
     The order in which replies arrive changes nothing: each draft is drawn from the seed, and checks run in the order
     of the drafts.
@@ -156,34 +123,71 @@ async def fill(
         author: writes.
         seed: of every draw.
         rounds: at most so many.
-        part: file for the questions so far, rewritten after every round; None for none.
+        ledger: keeps every finished draft and verdict; what it holds is not asked again.
+        screen: the checks that need no model; None: with their defaults.
+        solver: tries what passes, of the splits that it has tools for; None: nobody does.
     """
-    seen = Seen()
-    with tqdm(total=0, desc="drafts", unit="draft", mininterval=2) as bar:
-        for round_ in range(rounds):
-            jobs = [(cell, d) for cell in cells for d in drafts(cell, webs[cell.split], author, seed, round_)]
-            if not jobs:
-                break
-            bar.total += len(jobs)
-            outcomes = await _all([draft for _, draft in jobs], bar)
-            for (cell, _), outcome in zip(jobs, outcomes, strict=True):
-                _settle(cell, outcome, webs[cell.split].graph, seen)
-            if part:
-                write_jsonl(part, [q for cell in cells for q in cell.questions])
+    ledger = Ledger(None) if ledger is None else ledger
+    screen = screen or Screen()
+    screen.expect(cells)
+    for round_ in range(rounds):
+        jobs = []
+        for cell in cells:
+            alike = [c for c in cells if c.kind == cell.kind and c.split == cell.split]
+            lane = alike.index(cell), len(alike)
+            found = drafts(cell, webs[cell.split], author, seed, round_, lane)
+            jobs += [(cell, f"{cell.name}-{round_}-{i}", draft) for i, draft in enumerate(found)]
+        if not jobs:
+            break
+        outcomes = await _all([_kept(ledger, key, draft) for _, key, draft in jobs], "drafts")
+        fresh = []
+        for (cell, _, _), outcome in zip(jobs, outcomes, strict=True):
+            question = _settle(cell, outcome, webs[cell.split].graph, screen)
+            fresh += [(cell, question)] if question and solver and cell.split in solver.tools else []
+        if solver and fresh:
+            tries = [_verdict(ledger, solver, question) for _, question in fresh]
+            for (cell, question), verdict in zip(fresh, await _all(tries, "solver"), strict=True):
+                _solved(cell, question, verdict, solver)
 
 
-async def _all(drafts_: Sequence[Write | str], bar: tqdm) -> list[Question | str]:
-    """What the drafts of a round came to, in their order: questions, or the reason why not.
+def _kept(ledger: Ledger, key: str, draft: Write | str) -> Write:
+    """A draft as a call that looks into the ledger first, and writes down what came."""
 
-    A request that fails for good costs its draft; one that no other can do better than, or the `PATIENCE`th, ends
-    the run.
+    async def call() -> Question | str:
+        if isinstance(draft, str):
+            return draft
+        if key not in ledger:
+            came = await draft()
+            ledger.add(key, came if isinstance(came, str) else to_row(came))
+        kept = ledger[key]
+        return kept if isinstance(kept, str) else from_row(kept, Question)
+
+    return call
+
+
+def _verdict(ledger: Ledger, solver: Solver, question: Question) -> Callable[[], Awaitable[Verdict]]:
+    """The solver's verdict on a question as a call, kept like a draft."""
+    key = f"solver {question.split} {question.question}"
+
+    async def call() -> Verdict:
+        if key not in ledger:
+            ledger.add(key, asdict(await solver.check(question)))
+        return Verdict(**ledger[key])
+
+    return call
+
+
+async def _all(calls: Sequence[Callable[[], Awaitable[object]]], name: str) -> list[object]:
+    """What the calls of a round came to, in their order; "no_reply" for one whose request failed for good.
+
+    A failure that no other request can do better than, or the `PATIENCE`th, ends the run.
     """
-    lost = 0
+    lost, bar = 0, tqdm(total=len(calls), desc=name, mininterval=5)
 
-    async def outcome(draft: Write | str) -> Question | str:
+    async def outcome(call: Callable[[], Awaitable[object]]) -> object:
         nonlocal lost
         try:
-            return draft if isinstance(draft, str) else await draft()
+            return await call()
         except EndpointError as error:
             lost += 1
             if error.fatal or lost >= PATIENCE:
@@ -192,40 +196,69 @@ async def _all(drafts_: Sequence[Write | str], bar: tqdm) -> list[Question | str
         finally:
             bar.update()
 
-    tasks = [asyncio.ensure_future(outcome(draft)) for draft in drafts_]
+    tasks = [asyncio.ensure_future(outcome(call)) for call in calls]
     try:
-        return await asyncio.gather(*tasks)
+        with bar:
+            return await asyncio.gather(*tasks)
     finally:
         for task in tasks:  # after an error: ask nothing more
             task.cancel()
 
 
-def _settle(cell: Cell, outcome: Question | str, graph: LinkGraph, seen: Seen) -> None:
-    """Put a question into its cell, or count why not; a full cell takes no more."""
+def _settle(cell: Cell, outcome: Question | str, graph: LinkGraph, screen: Screen) -> Question | None:
+    """Put a question into its cell and return it, or count why not; a full cell takes no more."""
     if cell.missing <= 0:
-        return
+        return None
     cell.tried += 1
-    reason = outcome if isinstance(outcome, str) else fault(outcome, graph)
-    if not reason and outcome.hops != cell.hops:
-        reason = "wrong_hops"
-    if not reason and seen.again(outcome):
-        reason = "duplicate"
+    if isinstance(outcome, str):
+        cell.drops[outcome] += 1
+        return None
+    question = crawlqa.located(replace(outcome, split=cell.split), graph.pages)
+    if reason := screen.reason(question, graph, cell.hops):
+        _drop(cell, question, reason)
+        return None
+    cell.questions.append(replace(question, checks=screen.passed))
+    return cell.questions[-1]
+
+
+def _drop(cell: Cell, question: Question, reason: str) -> None:
+    """Count a question that fell, and keep it with its reason."""
+    cell.drops[reason] += 1
+    name = f"dropped-{cell.name}-{len(cell.dropped):04d}"
+    cell.dropped.append(replace(question, id=name, checks=(*question.checks, f"dropped: {reason}")))
+
+
+def _solved(cell: Cell, question: Question, verdict: Verdict | str, solver: Solver) -> None:
+    """Keep a question in its cell after the solver's verdict, or take it out."""
+    place = cell.questions.index(question)
+    reason = verdict if isinstance(verdict, str) else solver.reason(question, verdict)
+    if not isinstance(verdict, str):
+        cell.solver.update(asked=1, found=int(verdict.found), known=int(verdict.known), calls=verdict.calls)
     if reason:
-        cell.drops[reason] += 1
-        return
-    name = f"{cell.split}-{cell.kind}-{cell.hops}-{len(cell.questions):04d}"
-    cell.questions.append(replace(outcome, id=name, split=cell.split, checks=CHECKS))
+        _drop(cell, cell.questions.pop(place), reason)
+    else:
+        passed = SOLVED[: 1 if verdict.known else 2]
+        cell.questions[place] = replace(question, checks=(*question.checks, *passed))
 
 
 def run(
-    cells: Sequence[Cell], webs: dict[str, Web], author: crawlqa.Author, *, seed: int, rounds: int, path: Path
+    cells: Sequence[Cell],
+    webs: dict[str, Web],
+    author: crawlqa.Author,
+    *,
+    seed: int,
+    rounds: int,
+    path: Path,
+    screen: Screen | None = None,
+    solver: Solver | None = None,
 ) -> list[Question]:
-    """Fill the cells and write the questions to `path`, atomically.
+    """Fill the cells and write the questions to `path`, atomically, and those that fell to `..._dropped.jsonl`.
 
-    While it works, what is finished lies beside `path` in a file called `..._part.jsonl`.
+    While it works, every finished draft and verdict lies beside `path` in a file `....partial`; run again after a kill
+    or an error with the same parameters, it goes on from there and gives the same questions.
 
     Args:
-        cells, webs, author, seed, rounds: as in `fill`.
+        cells, webs, author, seed, rounds, screen, solver: as in `fill`.
         path: the questions' JSONL file.
 
     Returns:
@@ -233,24 +266,29 @@ def run(
 
     Raises:
         ValueError: no question is left.
-        EndpointError: the author cannot be asked; the part file holds the rounds before.
+        EndpointError: a model cannot be asked, or the budget is spent; what is finished is kept.
     """
-    part = path.with_name(f"{path.stem}_part.jsonl")
-    wait(fill(cells, webs, author, seed=seed, rounds=rounds, part=part))
+    about = [getattr(author, name, "") for name in ("model", "temperature", "max_tokens")]
+    about += [seed, {split: web.digest for split, web in webs.items()}]
+    if solver:
+        about += [getattr(solver.llm, "model", ""), asdict(solver.settings), solver.tries, bool(solver.judge)]
+    ledger = Ledger(beside(path, *about))
+    wait(fill(cells, webs, author, seed=seed, rounds=rounds, ledger=ledger, screen=screen, solver=solver))
     questions = gather(cells)
     write_jsonl(path, questions)
-    part.unlink(missing_ok=True)
+    write_jsonl(path.with_name(f"{path.stem}_dropped{path.suffix}"), [q for cell in cells for q in cell.dropped])
+    ledger.close()
     return questions
 
 
 def gather(cells: Iterable[Cell]) -> list[Question]:
-    """All questions of the cells, in the order of the cells.
+    """All questions of the cells, in the order of the cells, with their ids.
 
     Raises:
         ValueError: there are none; the message says what happened to the attempts.
     """
     cells = list(cells)
-    found = [q for cell in cells for q in cell.questions]
+    found = [replace(q, id=f"{cell.name}-{i:04d}") for cell in cells for i, q in enumerate(cell.questions)]
     if not found:
         drops = dict(sum((cell.drops for cell in cells), Counter()))
         raise ValueError(

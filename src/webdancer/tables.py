@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from webdancer import tables_judge
 from webdancer.core.record import atomic_path, repo_root
 
 PROFILE = "laptop"  # whose results are committed
@@ -109,6 +110,8 @@ def benches(root: Path, found: dict[str, dict[str, Any]]) -> str:
         rows.append(["crawl of the pocket web, pages a second (Scrapy)", f"{ours:.0f}", f"{peer:.0f}", ratio])
         sizes = ", ".join(f"{m['peak_memory_mib']} at {m['pages']:,}" for m in crawl["memory"])
         rows.append(["memory of a crawl in MiB, by pages", sizes, "-", "-"])
+        sizes = ", ".join(f"{m['peak_memory_mib']} at {m['pages']:,}" for m in crawl.get("notebook_memory", []))
+        rows.append(["memory of the whole of 01_crawl in MiB, by pages", sizes or "-", "-", "-"])
     if search:
         what = f"index of {search['passages']:,} real Wikipedia passages, seconds (plain bm25s)"
         rows.append(_pair(search, "index_seconds", what, 2))
@@ -154,7 +157,13 @@ def fill(text: str, root: Path) -> str:
         ValueError: a mark names a table that does not exist.
     """
     found = markers(root)
-    makers = {"notebooks": notebooks, "results": results, "parts": parts, "benches": benches}
+    makers = {
+        "notebooks": notebooks,
+        "results": results,
+        "parts": parts,
+        "benches": benches,
+        "judges": tables_judge.judges,
+    }
 
     def replaced(match: re.Match[str]) -> str:
         if match[2] not in makers:

@@ -1,13 +1,15 @@
-"""The crawler of plain sites on the pocket web: pages a second beside Scrapy, and memory as the crawl grows.
+"""The crawl of the pocket web: pages a second beside Scrapy, and memory as the crawl grows.
 
     python tests/benchmarks/bench_crawl.py                       all of it; writes results/bench/crawl.json
     python tests/benchmarks/bench_crawl.py --sizes 1000 50000    other sizes for the memory
+    python tests/benchmarks/bench_crawl.py --notebook 1000 50000 only the path of notebook 01, the rest stays as it is
     pytest tests/benchmarks/bench_crawl.py                       the same as a test, with the targets of the project
 
 The four sites of the pocket web are served by a process of their own, and crawled as HTML without any pause. What the
 two crawlers do is said in `crawlers`; ours has two processes for cleaning. They take turns, so that a machine that is
 busy for a while slows both. Memory is the peak of the process that crawls, cleaning processes apart: those hold one
-page at a time.
+page at a time. `notebook_memory` is that of everything that notebook 01 does with as many pages: its index is bounded
+by the parameter `index_pages`, so the peak before it is built is given apart.
 """
 
 import argparse
@@ -27,20 +29,22 @@ import pytest
 
 from webdancer.core import machine, record
 
+PATH = record.repo_root() / "results" / "bench" / "crawl.json"
 RUNS, SIZE, PARSERS = 3, 1_500, 2
 SIZES = (1_000, 10_000)
 TARGET = 300.0  # pages a second, two cores with nothing else to do
 GROWTH = 1.25  # memory at the largest size, times that at the smallest, at most
 WORLD = 5_000  # pages of one world at most
+OTHER = 30  # the world of the second web
 
 
 @contextlib.contextmanager
-def sites(pages: int) -> Iterator[dict[str, str]]:
-    """The pocket web with at least so many pages, in a process of its own; yields its `hosts`."""
+def sites(pages: int, first: int = 1) -> Iterator[dict[str, str]]:
+    """The pocket web with at least so many pages in a process of its own, from world `first` on; yields its `hosts`."""
     worlds = -(-pages // WORLD)
     size = max(200, -(-pages // worlds))
     command = [sys.executable, "-m", "pocketweb.serve", "--port", "0", "--until-stdin-closes", "--pages", str(size)]
-    command += ["--worlds", *map(str, range(1, worlds + 1))]
+    command += ["--worlds", *map(str, range(first, first + worlds))]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     child.stdout.readline()  # the endpoint, of no use here
     lines = [child.stdout.readline().strip().removeprefix("http://") for _ in range(4)]
@@ -52,9 +56,9 @@ def sites(pages: int) -> Iterator[dict[str, str]]:
         child.stdout.close()
 
 
-def run(which: str, hosts: dict[str, str], limit: int) -> dict[str, Any]:
+def run(which: str, hosts: dict[str, str], limit: int, **more: Any) -> dict[str, Any]:
     """One crawl in a process of its own: pages, seconds, peak memory."""
-    options = json.dumps({"hosts": hosts, "limit": limit, "parsers": PARSERS})
+    options = json.dumps({"hosts": hosts, "limit": limit, "parsers": PARSERS, **more})
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(Path(__file__).with_name("crawlers.py")), which, options, f"{folder}/out.jsonl"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -105,6 +109,16 @@ def memory(sizes: Sequence[int] = SIZES) -> list[dict[str, Any]]:
     return rows
 
 
+def notebook_memory(sizes: Sequence[int] = SIZES) -> list[dict[str, Any]]:
+    """Pages, seconds and peak memory of what notebook 01 does at each size."""
+    names, rows = ("pages", "seconds", "peak_memory_mib", "peak_before_index_mib"), []
+    for size in sizes:
+        with sites(size) as hosts, sites(200, OTHER) as others:
+            found = run("notebook", hosts, size, others=others)
+        rows.append({name: round(found[name], 1) for name in names})
+    return rows
+
+
 def measure(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
     """Everything that goes into the result file."""
     versions = {name: metadata.version(name) for name in ("httpx", "lxml", "trafilatura", "protego")}
@@ -117,6 +131,7 @@ def measure(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
         "cleaning_processes": PARSERS,
         **speed(),
         "memory": memory(sizes),
+        "notebook_memory": notebook_memory(sizes),
         "versions": {**machine.versions(), **versions},
         "machine": machine.hardware(),
     }
@@ -124,10 +139,8 @@ def measure(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
 
 def write(result: dict[str, Any]) -> Path:
     """Put the result under `results/bench`."""
-    path = record.repo_root() / "results" / "bench" / "crawl.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record.write_json(path, result)
-    return path
+    record.write_json(PATH, result)
+    return PATH
 
 
 def test_the_crawl_is_fast_and_its_memory_does_not_grow() -> None:
@@ -137,6 +150,9 @@ def test_the_crawl_is_fast_and_its_memory_does_not_grow() -> None:
     small, large = result["memory"][0], result["memory"][-1]
     assert large["pages"] >= 9 * small["pages"]
     assert large["peak_memory_mib"] < GROWTH * small["peak_memory_mib"]
+    small, large = result["notebook_memory"][0], result["notebook_memory"][-1]
+    assert large["pages"] >= 9 * small["pages"]
+    assert large["peak_before_index_mib"] < GROWTH * small["peak_before_index_mib"]
     if result["peer"] is None:
         pytest.skip("Scrapy is not installed (pip install '.[bench]'): measured alone")
     assert result["ours"]["pages"] == result["peer"]["pages"]
@@ -148,8 +164,14 @@ def main() -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="pages for the memory")
-    result = measure(parser.parse_args().sizes)
-    print(json.dumps({name: result[name] for name in ("ours", "peer", "ratio", "memory")}, indent=1))
+    parser.add_argument("--notebook", type=int, nargs="+", help="only the path of notebook 01, at these sizes")
+    options = parser.parse_args()
+    if options.notebook:
+        result = json.loads(PATH.read_text(encoding="utf-8")) | {"notebook_memory": notebook_memory(options.notebook)}
+    else:
+        result = measure(options.sizes)
+    shown = ("ours", "peer", "ratio", "memory", "notebook_memory")
+    print(json.dumps({name: result[name] for name in shown}, indent=1))
     print("written to", write(result).relative_to(record.repo_root()))
 
 

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,11 +132,11 @@ def test_a_real_site() -> None:
     """A hundred pages of a site that nobody made for us: stored once, linked to one another, and searchable."""
     got, seconds = crawl_pydoc(100)
     counts = crawl.metrics(got)
-    assert counts["pages"] == 100 and len({p.sha256 for p in got.pages}) == 100
+    assert counts["pages"] == 100 and len({p.sha256 for p in got}) == 100
     assert counts["links_between_stored_pages"] > 200
-    index = SearchIndex.build(got.pages)
-    found = [index.search(p.title, 3) for p in got.pages]
-    first = sum(p.url in [hit.url for hit in hits] for p, hits in zip(got.pages, found, strict=True))
+    index = SearchIndex.build(got)
+    found = [index.search(p.title, 3) for p in got]
+    first = sum(p.url in [hit.url for hit in hits] for p, hits in zip(got, found, strict=True))
     assert first >= 90
     print(f"{100 / seconds:.0f} pages/s, {first} found by their title")
 
@@ -148,10 +147,10 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=220, help="pages of the site to keep (default: 220)")
     options = parser.parse_args()
     got, seconds = crawl_pydoc(options.pages)
-    print(f"{len(got.pages)} pages of pydoc in {seconds:.1f} s")
+    print(f"{len(got)} pages of pydoc in {seconds:.1f} s")
     print(json.dumps(crawl.metrics(got), indent=1))
-    print("most linked:", Counter(b for _, b in crawl.link_table(got.pages)).most_common(3))
-    index = SearchIndex.build(got.pages)
+    print("most linked:", crawl.most_linked(got))
+    index = SearchIndex.build(got)
     for query in ("parse command line arguments", "regular expression match", "priority queue heap"):
         print(query, "->", [hit.title for hit in index.search(query, 3)])
     folder = wikipedia_folder()

@@ -1,14 +1,19 @@
-"""The two crawlers that `bench_crawl` compares, each run in a process of its own: ours and Scrapy.
+"""What `bench_crawl` measures, each run in a process of its own: our crawler, Scrapy, and the path of notebook 01.
 
-    python tests/benchmarks/crawlers.py ours   '{"hosts": {...}, "limit": 1000, "parsers": 2}' out.jsonl
-    python tests/benchmarks/crawlers.py scrapy '{"hosts": {...}, "limit": 1000}' out.jsonl
+    python tests/benchmarks/crawlers.py ours     '{"hosts": {...}, "limit": 1000, "parsers": 2}' out.jsonl
+    python tests/benchmarks/crawlers.py scrapy   '{"hosts": {...}, "limit": 1000}' out.jsonl
+    python tests/benchmarks/crawlers.py notebook '{"hosts": {...}, "others": {...}, "limit": 1000}' out.jsonl
 
-Both start from the sitemaps and front pages of the sites, obey robots.txt, follow links on the sites' hosts, clean
-every page with `webdancer.web.text.clean`, and write what they keep to a JSONL file. They print one line of JSON:
-pages, seconds (from the first request to the closed file) and the peak memory of the process in MiB.
+The two crawlers start from the sitemaps and front pages of the sites, obey robots.txt, follow links on the sites'
+hosts, clean every page with `webdancer.web.text.clean`, and write what they keep to a JSONL file. They print one line
+of JSON: pages, seconds (from the first request to the closed file) and the peak memory of the process in MiB.
+
+`notebook` does what the cells of 01_crawl do, one after the other: all four sites through their own clients into a
+file, a second web without the pages of the first, snapshot, tables, figures, index and searches.
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -96,11 +101,47 @@ def scrapy(options: dict[str, Any], out: Path) -> tuple[int, float]:
     return count, time.perf_counter() - started
 
 
+def notebook(options: dict[str, Any], out: Path) -> tuple[int, float, dict[str, int]]:
+    """The path of 01_crawl with its own parameters but for the limit; also the memory before the index is built."""
+    from webdancer import crawl
+    from webdancer.core import params
+    from webdancer.show import plots
+    from webdancer.web import snapshot
+    from webdancer.web.search import SearchIndex
+    from webdancer.web.text import clean
+
+    # A long list of links loads 40 MiB of trafilatura that a small web may never need: here at once, in every size.
+    clean(
+        "<ul>" + "".join(f'<li><a href="/{n}">Name {n} Gala</a></li>' for n in range(900)) + "</ul>", "http://a.test/"
+    )
+    started = time.perf_counter()
+    values = params.defaults("01_crawl") | {"limit": options["limit"]}
+    plan, _ = crawl.plans(values)
+    quiet = {"day": "2026-01-01", "progress": False}
+    train = crawl.gather(plan, options["hosts"], out, store=out.with_suffix(".sqlite"), **quiet)
+    heldout = crawl.gather(plan, options["others"], out.with_name("other.jsonl"), exclude=[train], **quiet)
+    snapshot.export(train, out.with_name("snapshot"))
+    crawl.source_table(train), crawl.drop_table([train, heldout]), crawl.shared_titles(heldout, [train])
+    table, counts = crawl.links_in(train), [crawl.metrics(web) for web in (train, heldout)]
+    values_in = table["links_in"].repeat(table["pages"]).tolist()
+    plots.histogram(values_in, title="links", xlabel="links", ylabel="pages").savefig(out.with_suffix(".png"))
+    near, groups = crawl.neighbourhood(train, crawl.most_linked(train))
+    plots.link_graph(near, groups, title="links").savefig(out.with_suffix(".png"))
+    before = machine.peak_memory_mib()
+    first = itertools.islice(train, values["index_pages"])
+    index = SearchIndex.build(first, snippet_words=20, folder=out.with_name("index"))
+    found = sum(index.search(page.title, 1)[0].url == page.url for page in index.pages)
+    assert found > 0.9 * len(index) and counts[1]["pages"] > 100
+    return len(train), time.perf_counter() - started, {"peak_before_index_mib": before}
+
+
 def main() -> None:
     """Run one of them and print what it did."""
     which, options, out = sys.argv[1:]
-    pages, seconds = {"ours": ours, "scrapy": scrapy}[which](json.loads(options), Path(out))
-    print(json.dumps({"pages": pages, "seconds": seconds, "peak_memory_mib": machine.peak_memory_mib()}))
+    work = {"ours": ours, "scrapy": scrapy, "notebook": notebook}[which]
+    pages, seconds, *more = work(json.loads(options), Path(out))
+    found = {"pages": pages, "seconds": seconds, "peak_memory_mib": machine.peak_memory_mib()}
+    print(json.dumps(found | (more[0] if more else {})))
 
 
 if __name__ == "__main__":

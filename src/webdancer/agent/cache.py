@@ -69,6 +69,16 @@ class SlotCache(Cache):
             return keys[:, :, : self.span], values[:, :, : self.span]
         return keys[self.rows, :, : self.span], values[self.rows, :, : self.span]
 
+    def arrange(self, order: list[int], lengths: list[int]) -> None:
+        """Row i becomes what row `order[i]` was, up to `lengths[i]` tokens; rows not in `order` are given up."""
+        length = max(lengths)
+        for number, stores in enumerate(self.stored):
+            moved = [store[order, :, :length] for store in stores]
+            self.stored[number] = tuple(store[: len(order)] for store in stores)
+            for store, part in zip(self.stored[number], moved, strict=True):
+                store[:, :, :length] = part
+        self.slots = len(order)
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Longest aimed row; transformers asks only to build masks, which `aim` already did."""
         return self.span

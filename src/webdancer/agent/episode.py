@@ -36,7 +36,9 @@ class Episode:
 
 @dataclass
 class Slot:
-    """Where an episode lives while it runs: tokens not yet fed, length in the cache, its random stream."""
+    """Where an episode lives while it runs: its random stream, tokens not yet fed, length in the cache, the turn so
+    far, and the call it waits for (`away` once the tools have it).
+    """
 
     episode: Episode | None = None
     pending: list[int] = field(default_factory=list)
@@ -44,14 +46,22 @@ class Slot:
     turn: list[int] = field(default_factory=list)
     stream: random.Random = field(default_factory=random.Random)
     call: tuple[str, dict[str, Any]] | str | None = None  # a tool call, or the text of an error, waiting to be served
+    away: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether a forward pass can bring this episode on."""
+        return bool(self.pending) and self.call is None and self.episode is not None and not self.episode.stop
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When an episode ends or a token is cut off; temperature and top-p of the sampler."""
+    """When an episode ends or a token is cut off; temperature and top-p of the sampler; see `rollout.run`."""
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_turns: int = 12
     max_tokens: int = 1024  # of the whole episode, observations included
     max_turn_tokens: int = 160
+    prefill_tokens: int = 4096
+    patience: int = 1

@@ -1,115 +1,32 @@
-"""Is an answer right, and does an episode follow the form? Rules, an LLM judge, and the reward made of both.
+"""Is an answer right, and does an episode follow the form? An LLM judge, the check of the form, and the reward.
 
-Used by 02_synthesize (checks), 04_filter (correctness), 06_dapo (reward) and 07_evaluate. In: texts and chat messages;
-out: verdicts and numbers. Departure from the paper: GPT-4o judges there; here `LLMJudge` asks any OpenAI-
-compatible model, and `match` is a rule that needs none. The rule is written down below, because the numbers of
-a run depend on it.
+Used by 04_filter (correctness), 06_dapo (reward) and 07_evaluate. In: texts and chat messages; out: verdicts and
+numbers. Departure from the paper: GPT-4o judges there; here `LLMJudge` asks any OpenAI-compatible model, and
+`normalise.match` is a rule that needs none. Replies are read by `verdict.read_verdict`; all three are named here too.
 """
 
 import asyncio
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
+from webdancer.agent.normalise import match as match
+from webdancer.agent.normalise import normalise as normalise
+from webdancer.agent.verdict import read_verdict as read_verdict
 from webdancer.core import prompts
 from webdancer.core.protocol import ProtocolError, parse_response, parse_turn
 
+T = TypeVar("T")
 TOOLS = ("search", "visit")
 Messages = Sequence[dict[str, str]]
 Case = tuple[str, str, str | Sequence[str]]  # question, prediction, gold or golds
-
-_ARTICLE = re.compile(r"\b(a|an|the)\b")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_NEGATIVE = re.compile(r"\b(incorrect|not correct|wrong|false|no)\b", re.IGNORECASE)
-_POSITIVE = re.compile(r"\b(correct|right|true|yes)\b", re.IGNORECASE)
-_LABELLED = re.compile(  # at the start of a line, or a key of a JSON object
-    r'(?:^\W*|[{,]\s*")(?:correct|verdict|judge?ment|keep)["*]*\s*[:=]\W{0,4}(yes|no|true|false|correct|incorrect|wrong)\b',
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 class Asks(Protocol):
     """What `LLMJudge` needs of a model: `agent.llm.LLM`, or a fake in a test."""
 
     async def chat(self, messages: list[dict[str, str]], *, seed: int = 0) -> Any: ...
-
-
-def normalise(text: str) -> str:
-    """Lower case, no accents, no punctuation or markup, no articles, single spaces; `1,948` becomes `1948`.
-
-    >>> normalise("The **Café  Zürich**, est. 1,948!")
-    'cafe zurich est 1948'
-    """
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
-    plain = re.sub(r"['\u2019`]", "", plain)
-    plain = re.sub(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_", " ", plain)
-    words = _ARTICLE.sub(" ", plain).split()
-    return " ".join(words or plain.split())
-
-
-def match(prediction: str, gold: str | Iterable[str], *, exact: bool = False) -> bool:
-    """Whether a prediction gives one of the gold answers, by rule.
-
-    In order, all on normalised text:
-    1. equal: right. With `exact=True` that is the only way (use it for a reward: a policy that is paid for
-    containment learns
-       to list every name it has read);
-    2. the gold is a number: right if it is the only number in the prediction, or the only number in its first
-    bold part;
-    3. the gold is "yes" or "no": right if it is the first word of the prediction, or of its first bold part;
-    4. otherwise: right if the gold's words stand in the prediction as one run of whole words.
-
-    An empty prediction or gold never matches. Aliases that share no words with the gold need a judge, not a rule.
-
-    Args:
-        prediction: what the agent answered, a name or prose.
-        gold: the right answer, or several equally right ones.
-        exact: only rule 1.
-
-    >>> match("It is **Tal Veron**, born in 1901.", "Tal Veron"), match("1 A, 2 B, 3 C", "3"), match("12", "2")
-    (True, False, False)
-    """
-    golds = (gold,) if isinstance(gold, str) else tuple(gold)
-    return any(_match_one(prediction, g, exact) for g in golds)
-
-
-def _match_one(prediction: str, gold: str, exact: bool) -> bool:
-    """`match` for a single gold answer."""
-    said, wanted = normalise(prediction), normalise(gold)
-    if not said or not wanted or said == wanted:
-        return bool(said) and said == wanted
-    if exact:
-        return False
-    bold = re.search(r"\*\*(.+?)\*\*", prediction, re.DOTALL)
-    parts = [said] + ([normalise(bold[1])] if bold else [])
-    if _NUMBER.fullmatch(wanted):
-        return any(_NUMBER.findall(part) == [wanted] for part in parts)
-    if wanted in ("yes", "no"):
-        return any(part.split()[:1] == [wanted] for part in parts)
-    return f" {wanted} " in f" {said} "
-
-
-def read_verdict(reply: str) -> bool | None:
-    """The yes or no in a judge's reply, None if there is none.
-
-    A labelled verdict (`correct: yes`, `Verdict: incorrect`) wins, the last one if there are several; then the
-    first word that means right or wrong. Negative words are looked for first, since "not correct" holds
-    "correct".
-
-    >>> read_verdict("Reasoning: ...\\ncorrect: no"), read_verdict("Yes."), read_verdict("I cannot say")
-    (False, True, None)
-    """
-    labelled = _LABELLED.findall(reply)
-    if labelled:
-        return labelled[-1].casefold() in ("yes", "true", "correct")
-    negative, positive = _NEGATIVE.search(reply), _POSITIVE.search(reply)
-    if negative and (positive is None or negative.start() <= positive.start()):
-        return False
-    return True if positive else None
 
 
 class LLMJudge:
@@ -137,7 +54,7 @@ class LLMJudge:
 
     async def ask_many(self, cases: Iterable[Case]) -> list[bool]:
         """The verdicts on many `(question, prediction, gold)`, asked at once, in the order of the cases."""
-        return list(await asyncio.gather(*(self.ask(*case) for case in cases)))
+        return await together(self.ask(*case) for case in cases)
 
     def judge(self, question: str, prediction: str, gold: str | Sequence[str]) -> bool:
         """`ask` from plain code, also inside a running loop (a notebook)."""
@@ -148,6 +65,19 @@ class LLMJudge:
         from webdancer.agent.llm import wait
 
         return wait(self.ask_many(list(cases)))
+
+
+async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
+    """The results of many requests made at once, in their order.
+
+    One that fails does not cut the others off: their replies are paid for and may be cached. Then the first failure is
+    raised.
+    """
+    found = await asyncio.gather(*questions, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return found
 
 
 def format_error(messages: Messages, tools: Sequence[str] | None = TOOLS) -> str:

@@ -1,62 +1,36 @@
 """One client for every language model: author, teachers, summariser, judge.
 
-Used by 02_synthesize, 03_distill, 04_filter and 07_evaluate. In: chat messages; out: a `Reply`. It talks to any
-OpenAI-compatible endpoint through the `openai` library and adds what an unattended run needs: a limit on
-requests in flight, retries with back-off that honour `Retry-After`, a cache on disk, token and cost counts.
-Keys come from the environment and appear in no message, log or file.
+Used by 02_synthesize, 03_distill, 04_filter and 07_evaluate. In: chat messages; out: a `Reply`, or an object of a
+schema. It talks to any OpenAI-compatible endpoint through the `openai` library and adds what an unattended run needs:
+limits on requests in flight for each client and each endpoint (`gate`), retries with back-off and jitter that honour
+`Retry-After`, a cache on disk (`llm_cache`), a budget (`budget`), replies with a form (`structured`), token and cost
+counts. Keys come from the environment and appear in no message, log or file.
 """
 
 import asyncio
-import hashlib
-import json
-import os
+import random
 import threading
-from collections.abc import Coroutine
-from dataclasses import asdict, dataclass
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
-from time import time
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
+
+from webdancer.agent import gate, structured
+from webdancer.agent.budget import Budget as Budget
+from webdancer.agent.budget import BudgetSpent as BudgetSpent
+from webdancer.agent.completion import EndpointError as EndpointError
+from webdancer.agent.completion import Reply as Reply
+from webdancer.agent.completion import read
+from webdancer.agent.llm_cache import ReplyCache, key_of
+from webdancer.agent.structured import Schema
+from webdancer.agent.structured import Unusable as Unusable
 
 T = TypeVar("T")
 Messages = list[dict[str, str]]
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PASSING = (408, 409, 425, 429)  # statuses worth another try, beside 500 and above
-GARBAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError)  # what reading a non-completion raises
-LONGEST_WAIT = 120.0  # seconds; a longer Retry-After is cut to this
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a model said. `calls` are hosted tool calls (`{"name", "arguments"}`), `finish` is "length" for a
-    cut reply.
-    """
-
-    content: str
-    reasoning: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    calls: tuple[dict[str, str], ...] = ()
-    finish: str = "stop"
-
-
-class EndpointError(RuntimeError):
-    """A model that could not be asked. `status` is the last HTTP status (0: no answer or garbage).
-
-    `fatal` is true when no later request can do better (wrong key, unknown model), so that a run should end at once.
-    """
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-    @property
-    def fatal(self) -> bool:
-        """Whether asking again is pointless."""
-        return self.status in (401, 403, 404)
+GARBAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)  # reading no completion
+LONGEST_WAIT = 120.0  # seconds; a longer Retry-After is cut to this, and so is a longer back-off
 
 
 class LLM:
@@ -66,14 +40,19 @@ class LLM:
         model: name of the model at the endpoint.
         base_url: address up to and with `/v1`.
         temperature, max_tokens: used unless `chat` is told otherwise.
-        concurrency: most requests in flight.
-        timeout: seconds for one request.
-        retries: tries after the first one; waits of `backoff`, twice that, ... seconds between them, or what
-            `Retry-After` says.
-        cache: JSONL file of earlier replies, keyed by model, messages and sampling parameters (not by address:
-            use one file per endpoint).
+        top_p: sent if given.
+        extra: further fields of the body, for what one server or model wants (`{"reasoning_effort": "low"}`); they win
+            over the fields above, and None takes a field away (`{"seed": None}`).
+        concurrency: most requests in flight. Clients of one endpoint share its slots, as many as the largest of them.
+        timeout: seconds for one request, all in all.
+        retries: tries after the first one. Between them a random share of `backoff`, twice that, ... seconds ("full
+            jitter": callers that failed together do not come back together), or what `Retry-After` says and a little
+            more, which then holds for all clients of the endpoint.
+        cache: JSONL file of earlier replies, keyed by the whole request; several clients may use one file.
         key_env: environment variable that holds the key. May be unset for a loopback address only.
         price_in, price_out: US dollars a million tokens.
+        budget: what this client and others may spend together.
+        jitter: a random number from 0 to 1; it moves only the time of retries.
 
     Raises:
         EndpointError: the key is missing; the message names the variable.
@@ -86,6 +65,8 @@ class LLM:
         *,
         temperature: float = 0.0,
         max_tokens: int = 1024,
+        top_p: float | None = None,
+        extra: dict[str, Any] | None = None,
         concurrency: int = 32,
         timeout: float = 60.0,
         retries: int = 5,
@@ -94,23 +75,24 @@ class LLM:
         key_env: str = "OPENAI_API_KEY",
         price_in: float = 0.0,
         price_out: float = 0.0,
+        budget: Budget | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.model, self.base_url = model, base_url
         self.temperature, self.max_tokens, self.concurrency = temperature, max_tokens, concurrency
+        self.top_p, self.extra = top_p, dict(extra or {})
         self.timeout, self.retries, self.backoff = timeout, retries, backoff
         self.price_in, self.price_out = price_in, price_out
-        self.usage: dict[str, float] = {
-            "calls": 0,
-            "prompt_tokens": 0,
-            "completion_tokens": 0,
-            "cost": 0.0,
-            "cached": 0,
-        }
+        self.budget = Budget() if budget is None else budget
+        self.jitter = jitter
+        numbers = ("calls", "prompt_tokens", "completion_tokens", "cost", "cached", "retries", "repairs")
+        self.usage: dict[str, float] = {name: 0.0 if name == "cost" else 0 for name in numbers}
         self.last_error = ""  # the last failure, for a message about many of them
-        self._key = _key(key_env, base_url)
-        self._cache_path = cache
-        self._cache = _read_cache(cache)
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, asyncio.Semaphore]] = WeakKeyDictionary()
+        self._key = gate.key(key_env, base_url)
+        self._cache = ReplyCache(cache)
+        self._asked: dict[str, asyncio.Event] = {}  # what is in flight now, by key of the cache
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, asyncio.Semaphore, gate.Gate]]
+        self._clients = WeakKeyDictionary()
 
     async def chat(
         self, messages: Messages, *, seed: int = 0, temperature: float | None = None, stop: list[str] | None = None
@@ -118,30 +100,54 @@ class LLM:
         """Ask for one reply; the same arguments are answered from the cache if there is one.
 
         Raises:
-            EndpointError: at once on 400, 401, 403, 404; after the last retry on 429, 5xx, no connection, or an
+            EndpointError: at once on 400, 401, 402, 403, 404; after the last retry on 429, 5xx, no connection, or an
                 answer that is not a chat completion. The message says which, and what to check.
+            BudgetSpent: nothing is left to pay the request with.
         """
-        body = {"model": self.model, "messages": messages, "max_tokens": self.max_tokens, "seed": seed}
-        body["temperature"] = self.temperature if temperature is None else temperature
-        if stop:
-            body["stop"] = stop
-        key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest() if self._cache_path else ""
-        if key and key in self._cache:
-            self.usage["cached"] += 1
-            return self._cache[key]
-        client, slots = self._client()
-        async with slots:
-            reply = await self._ask(client, body)
-        self._count(reply)
-        if key:
-            self._remember(key, reply)
-        return reply
+        body = self._body(messages, seed, temperature, stop)
+        if self._cache.path is None:
+            return await self._ask(body)
+        key = key_of(gate.address(self.base_url), body, seed)
+        while True:
+            if (known := self._cache.get(key)) is not None:
+                self.usage["cached"] += 1
+                return known
+            if key not in self._asked:
+                break
+            await self._asked[key].wait()  # the same request is in flight: pay for it once
+        self._asked[key] = asyncio.Event()
+        try:
+            reply = await self._ask(body)
+            self._cache.put(key, reply)
+            return reply
+        finally:
+            self._asked.pop(key).set()
+
+    async def ask(self, messages: Messages, schema: type[Schema], *, seed: int = 0, repairs: int = 2) -> Schema:
+        """Ask for an object of a pydantic model (`structured.ask`).
+
+        Raises:
+            Unusable: no reply fits the schema, although it was sent back `repairs` times; `.reply` is the last one.
+            EndpointError: as `chat`.
+        """
+        return await structured.ask(self, messages, schema, seed=seed, repairs=repairs)
 
     def cost(self, reply: Reply) -> float:
         """The price of a reply in US dollars."""
         return (reply.prompt_tokens * self.price_in + reply.completion_tokens * self.price_out) / 1e6
 
-    def _client(self) -> tuple[Any, asyncio.Semaphore]:
+    def _body(self, messages: Messages, seed: int, temperature: float | None, stop: list[str] | None) -> dict[str, Any]:
+        """What is sent."""
+        body = {"model": self.model, "messages": messages, "max_tokens": self.max_tokens, "seed": seed}
+        body["temperature"] = self.temperature if temperature is None else temperature
+        if self.top_p is not None:
+            body["top_p"] = self.top_p
+        if stop:
+            body["stop"] = stop
+        body |= self.extra
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _client(self) -> tuple[Any, asyncio.Semaphore, gate.Gate]:
         """The openai client of the running event loop: connections cannot move from one loop to another."""
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
@@ -151,58 +157,71 @@ class LLM:
             limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
             http = httpx.AsyncClient(limits=limits, timeout=self.timeout, follow_redirects=True)
             client = openai.AsyncOpenAI(base_url=self.base_url, api_key=self._key, max_retries=0, http_client=http)
-            self._clients[loop] = client, asyncio.Semaphore(self.concurrency)
+            slots = asyncio.Semaphore(self.concurrency)
+            self._clients[loop] = client, slots, gate.gate_of(self.base_url, self.concurrency)
         return self._clients[loop]
 
-    async def _ask(self, client: Any, body: dict[str, Any]) -> Reply:
-        """One request with its retries."""
+    async def _ask(self, body: dict[str, Any]) -> Reply:
+        """One request with its retries, in one slot to the end: an endpoint that stumbles gets fewer at once."""
         import openai
 
-        for attempt in range(self.retries + 1):
-            try:
-                return await _post(client, body)
-            except (openai.OpenAIError, *GARBAGE) as error:
-                failure, delay = self._explain(error)
+        client, slots, door = self._client()
+        async with door.slot(slots):
+            for attempt in range(self.retries + 1):
+                if door.wait:
+                    await asyncio.sleep(door.wait + self.jitter() * self.backoff)
+                try:
+                    async with self.budget.flight(), asyncio.timeout(self.timeout):
+                        return self._count(await _post(client, body))
+                except (openai.OpenAIError, TimeoutError, *GARBAGE) as error:
+                    failure, delay = self._explain(error)
+                if delay is not None:
+                    door.close(min(delay, LONGEST_WAIT))
                 passing = failure.status == 0 or failure.status >= 500 or failure.status in PASSING
                 if not passing or attempt == self.retries:
                     self.last_error = str(failure)
-                    raise failure from None
-                await asyncio.sleep(self.backoff * 2**attempt if delay is None else min(delay, LONGEST_WAIT))
+                    raise failure
+                self.usage["retries"] += 1
+                if delay is None:
+                    await asyncio.sleep(self.jitter() * min(self.backoff * 2**attempt, LONGEST_WAIT))
         raise AssertionError("not reached")
 
     def _explain(self, error: Exception) -> tuple[EndpointError, float | None]:
         """The error in words that name the model and what to check, and the wait that the server asked for."""
         import openai
 
+        status, delay = 0, None
         if isinstance(error, openai.APIStatusError):
-            status, said = error.status_code, f"answered {error.status_code}: {error.message:.200}"
-            delay = _retry_after(error.response.headers.get("retry-after"))
+            told = error.message if isinstance(error.body, dict) and "message" in error.body else error.response.text
+            status, said = error.status_code, f"answered {error.status_code}: {told:.200}"
+            delay = gate.retry_after(error.response.headers.get("retry-after"))
+            if error.code == "insufficient_quota":  # sent as 429, but waiting brings no money
+                status = 402
+        elif isinstance(error, TimeoutError):
+            said = f"gave no whole answer within {self.timeout:g} s"
         elif isinstance(error, openai.APIConnectionError):
-            status, said, delay = 0, f"gave no answer ({type(error).__name__}: {error.__cause__!r:.120})", None
+            said = f"gave no answer ({type(error).__name__}: {error.__cause__!r:.120})"
         else:
-            status, said, delay = 0, f"did not answer with a chat completion ({error!r:.160})", None
+            said = f"did not answer with a chat completion ({error!r:.240})"
         advice = {
+            400: "check what the server says of the request",
             401: "check the key in the environment",
+            402: "check the credit of the account",
             403: "check what the key may use",
             404: "check model and address",
         }
         todo = advice.get(status, "check that the address is an OpenAI-compatible /v1 and that the server is up")
-        text = f"model {self.model!r} at {_address(self.base_url)} {said}; {todo}"
+        text = f"model {self.model!r} at {gate.address(self.base_url)} {said}; {todo}"
         return EndpointError(text.replace(self._key, "***"), status), delay
 
-    def _count(self, reply: Reply) -> None:
-        """Add a reply to `usage`."""
+    def _count(self, reply: Reply) -> Reply:
+        """Add a reply to `usage` and to the budget."""
         self.usage["calls"] += 1
         self.usage["prompt_tokens"] += reply.prompt_tokens
         self.usage["completion_tokens"] += reply.completion_tokens
         self.usage["cost"] += self.cost(reply)
-
-    def _remember(self, key: str, reply: Reply) -> None:
-        """Add a reply to the cache and append it to its file."""
-        self._cache[key] = reply
-        line = json.dumps({"key": key, "reply": asdict(reply)}, ensure_ascii=False) + "\n"
-        with open(self._cache_path, "a", encoding="utf-8") as out:  # type: ignore[arg-type]
-            out.write(line)
+        self.budget.add(self.cost(reply), reply.prompt_tokens + reply.completion_tokens)
+        return reply
 
 
 async def _post(client: Any, body: dict[str, Any]) -> Reply:
@@ -211,63 +230,7 @@ async def _post(client: Any, body: dict[str, Any]) -> Reply:
 
     # Not `chat.completions.create`: checking long histories against its types takes as long as the request itself.
     raw = await client.post("/chat/completions", cast_to=httpx.Response, body=body)
-    data = json.loads(raw.content)
-    choice = data["choices"][0]
-    message, usage = choice["message"], data.get("usage") or {}
-    calls = [call["function"] for call in message.get("tool_calls") or ()]
-    return Reply(
-        content=str(message.get("content") or ""),
-        reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
-        calls=tuple({"name": str(c["name"]), "arguments": str(c["arguments"])} for c in calls),
-        finish=str(choice.get("finish_reason") or "stop"),
-    )
-
-
-def _key(variable: str, base_url: str) -> str:
-    """The key from the environment, "EMPTY" where none is needed."""
-    key = os.environ.get(variable, "")
-    if not key and urlsplit(base_url).hostname not in LOOPBACK:
-        raise EndpointError(f"no key for {_address(base_url)}: set the environment variable {variable}", 401)
-    return key or "EMPTY"
-
-
-def _address(base_url: str) -> str:
-    """Scheme, host, port and path: an address may carry a user name and a password, which no message should show."""
-    parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a `Retry-After` of seconds or of an HTTP date; None if there is none or it cannot
-    be read.
-    """
-    try:
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-        except (TypeError, ValueError):
-            return None
-
-
-def _read_cache(path: Path | None) -> dict[str, Reply]:
-    """The replies of a cache file; a last line that an interrupted run left half written is skipped."""
-    replies: dict[str, Reply] = {}
-    if path is None or not path.is_file():
-        return replies
-    text = path.read_text(encoding="utf-8")
-    if text and not text.endswith("\n"):
-        with path.open("a", encoding="utf-8") as out:
-            out.write("\n")
-    for line in text.split("\n"):
-        try:
-            row = json.loads(line)
-            replies[row["key"]] = Reply(**{**row["reply"], "calls": tuple(row["reply"]["calls"])})
-        except (ValueError, KeyError, TypeError):
-            continue
-    return replies
+    return read(raw.content)
 
 
 @cache

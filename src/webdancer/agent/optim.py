@@ -7,10 +7,12 @@ keeps fp32 and treats all matrices of a shape as one batch. Departure from the p
 pre-trained model is fine-tuned with AdamW here too (`optimizer="adamw"`).
 """
 
+import math
 from typing import Any
 
 import torch
 
+SHAPES = ("flat", "linear", "cosine")
 # Coefficients of the quintic iteration of Jordan et al.: they push singular values towards 1 quickly, not exactly.
 A, B, C = 3.4445, -4.7750, 2.0315
 
@@ -70,11 +72,13 @@ def build(
         lr, lr_rest: peak learning rates; decay acts on matrices only.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or Muon for adapters, whose two factors are no matrix to make orthogonal.
     """
     if name not in ("muon", "adamw"):
         raise ValueError(f"got optimizer={name!r}, wanted 'muon' or 'adamw'")
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    if name == "muon" and any("lora_" in n for n, _ in named):
+        raise ValueError("got optimizer='muon' for LoRA adapters, wanted 'adamw': Muon is for whole matrices")
     blocks = [p for n, p in named if p.ndim == 2 and ".layers." in n and name == "muon"]
     inside = {id(p) for p in blocks}
     rest = [p for _, p in named if id(p) not in inside]
@@ -88,13 +92,27 @@ def build(
     return [Muon(blocks, lr=lr, weight_decay=weight_decay), adamw] if blocks else [adamw]
 
 
-def schedule(step: int, steps: int, warmup: int, flat: float = 0.6) -> float:
-    """Learning-rate factor: linear warm-up, flat until `flat` of the steps, then linear to zero.
+def schedule(step: int, steps: int, warmup: int, flat: float = 0.6, shape: str = "flat") -> float:
+    """Learning-rate factor: a linear warm-up, then one of three ways down to zero at `steps`.
+
+    Args:
+        shape: `flat` stays at 1 until `flat` of the steps and falls in a line; `linear` falls in a line from the end of
+            the warm-up; `cosine` falls along half a cosine from there.
+
+    Raises:
+        ValueError: unknown shape.
 
     >>> [round(schedule(s, 100, 10), 2) for s in (0, 9, 50, 80, 99)]
     [0.1, 1.0, 1.0, 0.5, 0.03]
+    >>> [round(schedule(s, 110, 10, shape="cosine"), 3) for s in (0, 10, 60, 110)]
+    [0.1, 1.0, 0.5, 0.0]
     """
+    if shape not in SHAPES:
+        raise ValueError(f"got schedule={shape!r}, wanted one of {SHAPES}")
     if step < warmup:
         return (step + 1) / warmup
-    start = flat * steps
-    return 1.0 if step <= start else max(0.0, (steps - step) / (steps - start))
+    if shape == "flat":
+        start = flat * steps
+        return 1.0 if step <= start else max(0.0, (steps - step) / (steps - start))
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 1.0 - done if shape == "linear" else 0.5 + 0.5 * math.cos(math.pi * done)

@@ -5,12 +5,16 @@ paper trained, made small): grouped heads, QK-norm, RoPE, tied embeddings. Depar
 model has 7 billion parameters, ours about half a million, so that two CPU cores can train it from nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from webdancer.agent import lora, packed, unsloth_policy
+from webdancer.agent.lora import Lora
+from webdancer.agent.tokens import CHATML
 from webdancer.core.record import atomic_path
 
 BACKENDS = ("torch", "unsloth")
@@ -69,27 +73,60 @@ def build_tiny(
     return Policy(model.float().eval(), tokenizer)
 
 
-def load(folder: str | Path, backend: str = "torch", device: str = "") -> Policy:
+def load(
+    folder: str | Path,
+    backend: str = "torch",
+    device: str = "",
+    *,
+    chat_template: str = "",
+    adapter: Lora | None = None,
+    max_length: int = 8192,
+    four_bit: bool = False,
+    recompute: bool = False,
+    seed: int = 0,
+) -> Policy:
     """Load a Hugging Face folder (or hub name) as a policy, in fp32 on a CPU and bf16 on a GPU.
 
     Args:
         folder: made by `save`, or any causal language model with a chat template.
         backend: `torch`, or `unsloth` for LoRA training on one GPU (extra `gpu`).
         device: empty for the GPU if there is one, else the CPU.
+        chat_template: empty for the folder's own, or "chatml" (`tokens.CHATML`) where that one drops thoughts.
+        adapter: train adapters beside frozen weights instead of all weights (`unsloth`: always, rank 32 if None).
+        max_length, four_bit: longest episode, and 4-bit base weights; both for `unsloth` only.
+        recompute: compute activations again for the backward pass, to save memory (`unsloth` always does).
+        seed: of the adapters' first weights.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: unknown backend, or the folder is damaged or not a model; the message says which file to look at.
+        ValueError: unknown backend or template, or the folder is damaged or not a model; the message says which file
+            to look at.
     """
     if backend not in BACKENDS:
         raise ValueError(f"got backend={backend!r}, wanted one of {BACKENDS}")
+    if chat_template not in ("", "chatml"):
+        raise ValueError(f'got chat_template={chat_template!r}, wanted "" (the folder\'s own) or "chatml"')
     path = Path(folder)
     if path.is_absolute() and not path.is_dir():
         raise FileNotFoundError(
             f"no model folder {path.name} (looked for {path}): run the notebook that trains it first"
         )
     if backend == "unsloth":
-        return _load_unsloth(folder)
+        policy = Policy(*unsloth_policy.load(folder, adapter or Lora(32), max_length, four_bit, seed))
+    else:
+        policy = _load_torch(folder, device)
+        if adapter is not None:
+            policy.model = lora.add(policy.model, adapter, seed)
+        if recompute:
+            policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+    if chat_template:
+        policy.tokenizer.chat_template = CHATML
+    if not policy.tokenizer.chat_template:
+        raise ValueError(f"the tokenizer in {path.name} has no chat template: use an instruct model's folder")
+    return policy
+
+
+def _load_torch(folder: str | Path, device: str) -> Policy:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -99,40 +136,37 @@ def load(folder: str | Path, backend: str = "torch", device: str = "") -> Policy
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
     except Exception as error:  # safetensors, json and transformers raise types of their own here
         raise ValueError(
-            f"could not load a model from {path.name}: {type(error).__name__}: {error}; wanted a complete Hugging Face "
-            "folder (config.json, model.safetensors, tokenizer.json); train it again or copy it whole"
+            f"could not load a model from {Path(folder).name}: {type(error).__name__}: {error}; wanted a complete "
+            "Hugging Face folder (config.json, model.safetensors, tokenizer.json); train it again or copy it whole"
         ) from error
-    if not tokenizer.chat_template:
-        raise ValueError(f"the tokenizer in {path.name} has no chat template: use an instruct model's folder")
-    return Policy(model, tokenizer)
-
-
-def _load_unsloth(folder: str | Path, max_length: int = 8192, rank: int = 32) -> Policy:
-    """4-bit base with LoRA adapters through Unsloth; its import needs a GPU and patches transformers, hence only
-    here.
-    """
-    try:
-        from unsloth import FastLanguageModel
-    except (ImportError, NotImplementedError) as error:
-        raise ValueError(
-            f'backend="unsloth" needs a GPU and the extra: pip install "webdancer[gpu]" '
-            f"(got {type(error).__name__}: {error})"
-        ) from error
-    model, tokenizer = FastLanguageModel.from_pretrained(str(folder), max_seq_length=max_length, load_in_4bit=True)
-    model = FastLanguageModel.get_peft_model(model, r=rank, lora_alpha=rank, use_gradient_checkpointing="unsloth")
     return Policy(model, tokenizer)
 
 
 def save(policy: Policy, folder: str | Path) -> Path:
-    """Write the policy as a Hugging Face folder, replacing an older one only when the new one is complete."""
+    """Write the policy as a Hugging Face folder, replacing an older one only when the new one is complete.
+
+    With adapters the folder holds the merged model, which loads like any other, and the adapter in `folder/adapter`.
+    """
     folder = Path(folder)
     with atomic_path(folder) as temporary:
-        policy.model.save_pretrained(temporary)
+        if not lora.is_lora(policy.model):
+            policy.model.save_pretrained(temporary)
+        elif unsloth_policy.is_four_bit(policy.model):
+            unsloth_policy.save_four_bit(policy.model, policy.tokenizer, temporary)
+        else:
+            lora.save(policy.model, temporary)
         policy.tokenizer.save_pretrained(temporary)
     return folder
 
 
-def trained_logits(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def decoder(model: Any) -> Any:
+    """The layers below the output head, also where adapters are wrapped around the model."""
+    return (model.get_base_model() if lora.is_lora(model) else model).base_model
+
+
+def trained_logits(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, lengths: Sequence[int] = ()
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and targets of the positions that are trained, selected before the output head.
 
     Most tokens of an episode are observations, and a row of logits is as long as the vocabulary: computing only the
@@ -143,11 +177,25 @@ def trained_logits(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[t
         ids: `[B, T]` token ids, padded on the right (a causal model never looks at the padding, so no attention mask
             is needed).
         mask: `[B, T]` True where a token is trained; position 0 can never be.
+        lengths: given, `ids` is `[1, T]`, a packed row of episodes of these lengths, none of which sees another. Where
+            activations are computed again, the backward pass has to run inside `packed.attending` too.
 
     Returns:
         logits `[N, V]` in fp32 and targets `[N]`, N = number of trained tokens, row by row.
     """
-    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    if lengths and unsloth_policy.is_patched(model):
+        raise ValueError(
+            'packing is for backend="torch": got a model that runs Unsloth\'s forward pass; packing = False'
+        )
+    if lengths:
+        with packed.attending(decoder(model).config):
+            where = packed.positions(lengths, ids.device)
+            out = decoder(model)(input_ids=ids, position_ids=where, lengths=list(lengths), use_cache=False)
+            hidden = out.last_hidden_state
+    elif unsloth_policy.is_patched(model):
+        hidden = unsloth_policy.hidden(model, ids)
+    else:
+        hidden = decoder(model)(input_ids=ids, use_cache=False).last_hidden_state
     chosen = mask[:, 1:]
     logits = model.get_output_embeddings()(hidden[:, :-1][chosen])
     return logits.float(), ids[:, 1:][chosen]

@@ -7,7 +7,8 @@ The tokenizer of the tiny policies is word-level with a byte fall-back (a Unigra
 protocol pieces and the 256 bytes), so any text survives the round trip, and a name is the same tokens in prose and
 inside a URL: the space between two words is implied (`⟨` marks the start of a word), every other space is written
 out. Departure from the paper: it used the Qwen tokenizer; a folder of a real model brings its own, and `render` works
-with any chat template that keeps assistant messages whole.
+with any chat template that keeps messages whole. Qwen3's own does not (it drops the thoughts of earlier turns and moves
+a line break), and is refused; `CHATML` takes its place.
 """
 
 import math
@@ -22,6 +23,15 @@ PAD, END = "<|pad|>", "<|end|>"
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+# ChatML, the form of Qwen's models, with every message whole: for folders whose own template drops earlier thoughts.
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+REMEDY = (
+    'use a template that keeps every message whole, for a Qwen folder chat_template="chatml" (policy.load puts '
+    "tokens.CHATML in place of the folder's own)"
 )
 # Fixed stretches of the protocol that become one token each. None begins or ends with a space beside a word.
 PIECES = (
@@ -170,40 +180,78 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]], generate: bool = 
         generate: end with the template's prompt for an assistant turn.
 
     Raises:
-        ValueError: the template changed or dropped an assistant message (it cannot be trained on), or there is none.
+        ValueError: the template changed or dropped a message (it cannot be trained on); the message names it, what the
+            template made of it, and a template that can be trained on.
     """
     text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=generate)
+    layout = _layout(tokenizer, [m["role"] for m in messages], generate)
     ids: list[int] = []
     mask: list[bool] = []
     spans: list[tuple[int, int]] = []
     at = 0
     for number, message in enumerate(messages):
-        content = message["content"]
-        start = text.find(content, at)
-        if start < 0 and message["role"] != "assistant":
+        before, content = layout[number], message["content"]
+        start = at + len(before)
+        if message["role"] != "assistant" and not text.startswith(before + content + layout[number + 1], at):
             content = content.strip()
-            start = text.find(content, at)
-        if start < 0:
-            raise ValueError(
-                f"the chat template changed or dropped message {number} ({message['role']}): got "
-                f"{text[at : at + 80]!r}, wanted {content[:80]!r} in it; use a template that keeps every message whole"
-            )
-        _extend(ids, mask, _layout(tokenizer, text[at:start]), False)
-        begin = len(ids)
-        _extend(ids, mask, encode(tokenizer, content), message["role"] == "assistant")
-        at = start + len(content)
-        if message["role"] == "assistant":
-            if text.startswith(tokenizer.eos_token, at):
+        if not text.startswith(before + content + layout[number + 1], at):
+            raise ValueError(_refusal(number, message, text, at))
+        ended = number > 0 and messages[number - 1]["role"] == "assistant"
+        _extend(ids, mask, _special(tokenizer, _without_end(tokenizer, before) if ended else before), False)
+        begin, written = len(ids), message["role"] == "assistant"
+        _extend(ids, mask, encode(tokenizer, content), written)
+        if written:
+            if layout[number + 1].startswith(tokenizer.eos_token):
                 _extend(ids, mask, [tokenizer.eos_token_id], True)
-                at += len(tokenizer.eos_token)
             spans.append((begin, len(ids)))
-    _extend(ids, mask, _layout(tokenizer, text[at:]), False)
+        at = start + len(content)
+    tail = layout[-1]
+    ended = bool(messages) and messages[-1]["role"] == "assistant"
+    _extend(ids, mask, _special(tokenizer, _without_end(tokenizer, tail) if ended else tail), False)
     return Rendered(ids, mask, spans)
 
 
-def _layout(tokenizer: Any, text: str) -> list[int]:
+def _layout(tokenizer: Any, roles: Sequence[str], generate: bool) -> list[str]:
+    """What the template writes before, between and after messages of these `roles`; contents do not matter here.
+
+    It is found with marks in place of contents, for a content may be any text, also one that the layout holds.
+    """
+    marks = [f"\ue000{number}\ue001" for number in range(len(roles))]
+    shown = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+    text = tokenizer.apply_chat_template(shown, tokenize=False, add_generation_prompt=generate)
+    parts = []
+    for mark in marks:
+        before, found, text = text.partition(mark)
+        if not found:
+            raise ValueError(
+                f"the chat template changed or dropped message {len(parts)} ({roles[len(parts)]}); {REMEDY}"
+            )
+        parts.append(before)
+    return [*parts, text]
+
+
+def _refusal(number: int, message: dict[str, str], text: str, at: int) -> str:
+    """Why a conversation cannot be trained on: what became of the message that was not kept."""
+    content = message["content"]
+    thought, _, act = content.partition("</think>")
+    thought, act = thought.removeprefix("<think>").strip(), act.strip()
+    why = "it is not there as it was written"
+    if act and act in text[at:]:
+        why = "its thought is gone" if thought and thought not in text[at:] else "the space inside it is another"
+    return (
+        f"the chat template changed or dropped message {number} ({message['role']}): {why}; got "
+        f"{text[at : at + 120]!r}, wanted {content[:80]!r} in it; {REMEDY}"
+    )
+
+
+def _special(tokenizer: Any, text: str) -> list[int]:
     """Ids of the template's own text, in which special tokens are special."""
     return tokenizer.encode(text, add_special_tokens=False) if text else []
+
+
+def _without_end(tokenizer: Any, text: str) -> str:
+    """The template's text after an assistant's message, without the end token: that one belongs to the message."""
+    return text.removeprefix(tokenizer.eos_token)
 
 
 def _extend(ids: list[int], mask: list[bool], new: list[int], trained: bool) -> None:
@@ -216,17 +264,9 @@ def bridge(tokenizer: Any, content: str) -> list[int]:
 
     Appending them to an episode gives the ids that `render` gives for the longer conversation.
     """
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "\x00"}]
-    before = tokenizer.apply_chat_template(turns, tokenize=False)
-    mark = "\x01"
-    after = tokenizer.apply_chat_template(
-        [*turns, {"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
-    )
-    end = before.index("\x00") + 1
-    if after[:end] == before[:end] and after.startswith(tokenizer.eos_token, end):
-        end += len(tokenizer.eos_token)
-    head, _, tail = after[end:].partition(mark)
-    return _layout(tokenizer, head) + encode(tokenizer, content) + _layout(tokenizer, tail)
+    _, _, head, tail = _layout(tokenizer, ["user", "assistant", "user"], generate=True)
+    head = _without_end(tokenizer, head)
+    return _special(tokenizer, head) + encode(tokenizer, content) + _special(tokenizer, tail)
 
 
 def corpus(trajectories: Iterable[Any], pages: Iterable[Any] = ()) -> Iterable[str]:

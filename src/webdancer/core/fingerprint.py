@@ -30,8 +30,15 @@ def of(notebook: Path, parameters: dict[str, Any], folder: Path) -> str:
         "parameters": parameters,
         "modules": {name: _digest(name) for name in sorted(modules(cells))},
         "upstream": upstream(notebook.stem, folder),
+        "roles": _roles(notebook, parameters),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _roles(notebook: Path, parameters: dict[str, Any]) -> str:
+    """The hash of the file that the parameter `roles` names: another model in it is another run. "" without a file."""
+    path = notebook.parents[1] / str(parameters.get("roles") or "")
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def code_cells(notebook: Path) -> list[str]:
@@ -62,7 +69,7 @@ def upstream(name: str, folder: Path) -> dict[str, dict[str, str]]:
     found = {}
     for marker in sorted(folder.glob("[0-9][0-9]_*.json")):
         if marker.stem < name:
-            outputs = json.loads(marker.read_text(encoding="utf-8"))["outputs"]
+            outputs = json.loads(marker.read_text(encoding="utf-8")).get("outputs", {})
             found[marker.stem] = {
                 path: entry["sha256"] for path, entry in outputs.items() if path.startswith("artifacts/")
             }

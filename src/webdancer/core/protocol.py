@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# Why an episode ended. `answer`: the agent answered. `turn_cap`, `context_cap`: no turns or no room left. `cut`: the
-# token limit fell inside a turn. `malformed`: a turn with neither a call nor an answer. `error`: the endpoint failed.
-STOPS = ("answer", "turn_cap", "context_cap", "cut", "malformed", "error")
+# Why an episode ended. `answer`: the agent answered. `forced`: it answered when told that its budget was at an end.
+# `turn_cap`, `context_cap`: no turns or no room left. `cut`: the token limit fell inside a turn. `malformed`: a turn
+# with neither a call nor an answer. `tool_failures`: several tool calls in a row failed. `error`: the endpoint failed.
+STOPS = ("answer", "forced", "turn_cap", "context_cap", "cut", "malformed", "tool_failures", "error")
 TAGS = ("think", "tool_call", "tool_response", "answer")
 QUERY_RULE = "\n=======\n"  # between the results of several queries, as in the released observations
 

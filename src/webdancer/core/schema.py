@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from webdancer.core.record import atomic_path
 
 VERSION = 1  # raised when a field changes its meaning
-KINDS = ("count", "multihop", "intersection", "e2hqa")
+KINDS = ("count", "multihop", "intersection", "comparison", "difference", "e2hqa")
 SPLITS = ("sft", "rl", "eval")
 
 
@@ -43,8 +43,9 @@ class Question:
     """A question with its one short answer and how it came about.
 
     `hops` counts the relations to follow, `evidence` the URLs and `support` the sentences that carry them, in the
-    order of the hops; `rewrites` holds the earlier versions of an E2HQA question, oldest first; `checks` the names of
-    the checks passed.
+    order of the hops; `offsets` says at which character of its page's text each support sentence starts (-1: not
+    found there as it stands); `rewrites` holds the earlier versions of an E2HQA question, oldest first; `checks` the
+    names of the checks passed.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Question:
     rewrites: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     split: str = ""
+    offsets: tuple[int, ...] = ()
     version: int = VERSION
 
 
@@ -66,6 +68,8 @@ class Trajectory:
 
     `answer` is the gold as released (`[[gold, alias, ...]]`), `tag` the question's kind, `n_calls` the tool calls
     made, `tokens` prompt plus completion tokens billed, `cost` in US dollars. `stop` is one of `protocol.STOPS`.
+    `ratings` are the scores from 1 to 5 of the criteria non-redundant, aligned with the goal, logical and accurate; ()
+    if nobody rated it.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -80,6 +84,7 @@ class Trajectory:
     n_calls: int = 0
     tokens: int = 0
     cost: float = 0.0
+    ratings: tuple[int, ...] = ()
     type: str = "chatml"
     task: str = "agent/multiturn_search"
     functions: tuple[dict[str, Any], ...] = ()

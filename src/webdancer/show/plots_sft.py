@@ -1,7 +1,7 @@
 """Tables and figures of 05_sft: tokens on screen, checks of the mask, the loss curve of a run in two phases, tries.
 
-In: a policy and its tokenizer, trajectories, `sft.Example` records, the logs of `sft.train`, episodes. Out: strings,
-numbers, pandas data frames, and matplotlib figures drawn from them. Ours; the paper shows none.
+In: a policy and its tokenizer, trajectories, `sft_data.Example` records, the logs of `sft.train`, episodes. Out:
+strings, numbers, pandas data frames, and matplotlib figures drawn from them. Ours; the paper shows none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from webdancer.agent import judge, tokens
+from webdancer.agent import judge, packed, tokens
 from webdancer.agent.policy import Policy, trained_logits
 from webdancer.agent.rollout import Episode
 from webdancer.core.protocol import turns_of
@@ -53,7 +54,7 @@ def exact_turns(tokenizer: Any, trajectories: Sequence[Trajectory]) -> tuple[int
 
 
 def token_costs(policy: Policy, example: Any) -> list[float]:
-    """The loss of each token of an `sft.Example` in nats, 0.0 where the mask says that it does not count."""
+    """The loss of each token of an `sft_data.Example` in nats, 0.0 where the mask says that it does not count."""
     device = next(policy.model.parameters()).device
     ids, mask = (torch.tensor([part], device=device) for part in (example.ids, example.mask))
     with torch.inference_mode():
@@ -61,6 +62,59 @@ def token_costs(policy: Policy, example: Any) -> list[float]:
         losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none").tolist()
     rest = iter(losses)
     return [next(rest) if trained and at else 0.0 for at, trained in enumerate(example.mask)]
+
+
+def costs_by_turn(policy: Policy, examples: Sequence[Any]) -> pd.DataFrame:
+    """One row a turn of the assistant (1 is the first): episodes that have it, its trained tokens, and their mean loss.
+
+    Args:
+        examples: `sft_data.Example` records; a turn is a run of trained tokens.
+    """
+    rows = []
+    for example in examples:
+        turn, before = 0, False
+        for cost, trained in zip(token_costs(policy, example), example.mask, strict=True):
+            turn += trained and not before
+            before = trained
+            if trained:
+                rows.append((turn, id(example), cost))
+    data = pd.DataFrame(rows, columns=["turn", "episode", "loss"])
+    found = data.groupby("turn").agg(episodes=("episode", "nunique"), tokens=("loss", "size"), loss=("loss", "mean"))
+    return found.reset_index()
+
+
+def turns_figure(data: pd.DataFrame) -> Figure:
+    """Bars of the loss by turn; `data` as `costs_by_turn` makes it. Above each bar, in how many episodes it is."""
+    fig, (axis,) = figure()
+    bars = axis.bar(data["turn"].astype(str), data["loss"], color=COLOURS[0], width=0.7)
+    axis.bar_label(bars, [f"{n} ep." for n in data["episodes"]], fontsize=8)
+    common = data[data["episodes"] >= data["episodes"].max() / 10]  # a turn that few reach says little
+    dearest = data.loc[common["loss"].idxmax()]
+    axis.set(
+        title=f"Turn {dearest['turn']:.0f} is the hardest: {dearest['loss']:.3f} nats a token",
+        xlabel="turn of the assistant",
+        ylabel="loss (nats a token, mean)",
+    )
+    return fig
+
+
+def mask_figure(lengths: Sequence[int]) -> Figure:
+    """The attention of a packed row: which token (down) may look at which (across); white is forbidden."""
+    fig, (axis,) = figure(width=3.6, height=3.6)
+    seen = packed.block_mask(lengths).numpy()
+    axis.imshow(np.where(seen, 1.0, np.nan), cmap=ListedColormap([COLOURS[0]]), interpolation="none")
+    for edge in np.cumsum(lengths)[:-1]:
+        axis.axhline(edge - 0.5, color=COLOURS[-1], linewidth=1.0)
+        axis.axvline(edge - 0.5, color=COLOURS[-1], linewidth=1.0)
+    size = sum(lengths)
+    axis.set(
+        title=f"{seen.sum()} of {size * size} pairs may meet",
+        xlabel="token that is looked at",
+        ylabel="token that looks",
+        xticks=range(size),
+        yticks=range(size),
+    )
+    return fig
 
 
 def tries_table(runs: Mapping[str, Sequence[Episode]], questions: Sequence[Question]) -> pd.DataFrame:
@@ -82,7 +136,7 @@ def lengths(examples: Sequence[Any]) -> pd.DataFrame:
     """One row a number of hops: episodes, mean tokens of context (read) and mean trained tokens (written).
 
     Args:
-        examples: `sft.Example` records.
+        examples: `sft_data.Example` records.
     """
     rows = [(e.hops, len(e.ids) - sum(e.mask), sum(e.mask)) for e in examples]
     data = pd.DataFrame(rows, columns=["hops", "context", "trained"])

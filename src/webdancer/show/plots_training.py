@@ -1,17 +1,21 @@
-"""Figures of 06_dapo: the clip surrogate, an advantage heat map, group rewards over the steps, the curves of the log.
+"""Figures of 06_dapo: the clip surrogate, an advantage heat map, group rewards over the steps, the curves of the log,
+and how the cost of a step grows.
 
 In: tensors of one group, or the rows of `dapo_log.csv`. Out: matplotlib figures with titles that say what to see. Saved
 by `plots.save` with their data beside them.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from webdancer.show.plots import COLOURS, curves, figure
 
+RATIOS = np.linspace(0.4, 1.7, 261)  # where the clip surrogate is drawn
 PANELS: dict[str, str | Sequence[str]] = {
     "pass rate and reward (0 to 1)": ("pass_rate", "reward", "dev"),
     "entropy (nats a token)": "entropy",
@@ -37,20 +41,61 @@ def surrogate_curve(eps_low: float, eps_high: float, ratios: Sequence[float] = (
     """What one token adds to the objective at each probability ratio, for a good and for a bad token.
 
     Args:
-        eps_low, eps_high: the clip range. ratios: those of a batch, drawn as ticks along the bottom.
+        eps_low, eps_high: the clip range. ratios: of a few tokens, drawn as ticks along the bottom.
     """
     fig, axes = figure(1, 2, width=8.0, height=3.2)
-    at = np.linspace(0.4, 1.7, 261)
-    for axis, sign, word, edge in zip(axes, (1, -1), ("better", "worse"), (1 + eps_high, 1 - eps_low), strict=True):
-        value = np.minimum(at * sign, np.clip(at, 1 - eps_low, 1 + eps_high) * sign)
-        axis.plot(at, value, color=COLOURS[0 if sign > 0 else 5], linewidth=2)
-        axis.axvline(edge, color=COLOURS[-1], linestyle="--", linewidth=1)
-        inside = [r for r in ratios if at[0] <= r <= at[-1]]
+    for axis, sign in zip(axes, (1, -1), strict=True):
+        value = _clip_panel(axis, sign, eps_low, eps_high)
+        inside = [r for r in ratios if RATIOS[0] <= r <= RATIOS[-1]]
         axis.plot(inside, [value.min() - 0.05] * len(inside), "|", color="black", alpha=0.4)
-        axis.set(title=f"advantage {sign:+d}: {word} than its group", xlabel="ratio new / old", ylabel="objective")
-        note = {"textcoords": "offset points", "fontsize": 8, "ha": "left" if sign > 0 else "right"}
-        axis.annotate("no gradient beyond", (edge, value.mean()), xytext=(4 * sign, 0), **note)
+        axis.set_xlabel("ratio new / old")
     fig.suptitle(title or f"A good token stops at {1 + eps_high:.2f}, a bad one at {1 - eps_low:.2f}")
+    return fig
+
+
+def _clip_panel(axis: Any, sign: int, eps_low: float, eps_high: float) -> np.ndarray:
+    """Draw the objective of a token with advantage 1 or -1; returns its values at `RATIOS`."""
+    value = np.minimum(RATIOS * sign, np.clip(RATIOS, 1 - eps_low, 1 + eps_high) * sign)
+    edge = 1 + eps_high if sign > 0 else 1 - eps_low
+    axis.plot(RATIOS, value, color=COLOURS[0 if sign > 0 else 5], linewidth=2)
+    axis.axvline(edge, color=COLOURS[-1], linestyle="--", linewidth=1)
+    axis.set(title=f"advantage {sign:+d}: {'better' if sign > 0 else 'worse'} than its group", ylabel="objective")
+    note = {"textcoords": "offset points", "fontsize": 8, "ha": "left" if sign > 0 else "right"}
+    axis.annotate("no gradient beyond", (edge, value.mean()), xytext=(4 * sign, 0), **note)
+    return value
+
+
+def clip_figure(eps_low: float, eps_high: float, ratios: Sequence[float], advantages: Sequence[float]) -> Figure:
+    """The clipped objective, and under it how many tokens of a batch stand at which ratio, good and bad ones apart.
+
+    Args:
+        eps_low, eps_high: the clip range. ratios, advantages: of the trained tokens, as many of one as of the other.
+    """
+    fig, axes = figure(2, 2, width=8.0, height=5.0)
+    found, sign_of = np.asarray(ratios, dtype=float), np.sign(np.asarray(advantages, dtype=float))
+    beyond = 0
+    for column, sign in enumerate((1, -1)):
+        top, below = axes[column], axes[2 + column]
+        _clip_panel(top, sign, eps_low, eps_high)
+        top.set_xlabel("ratio new / old")
+        mine = found[sign_of == sign]
+        edge = 1 + eps_high if sign > 0 else 1 - eps_low
+        stopped = int((mine > edge).sum() if sign > 0 else (mine < edge).sum())
+        beyond += stopped
+        below.hist(
+            np.clip(mine, RATIOS[0], RATIOS[-1]),
+            bins=52,
+            range=(RATIOS[0], RATIOS[-1]),
+            color=COLOURS[0 if sign > 0 else 5],
+        )
+        below.axvline(edge, color=COLOURS[-1], linestyle="--", linewidth=1)
+        below.set_yscale("symlog", linthresh=1)
+        below.set(
+            title=f"{len(mine)} tokens, {stopped} beyond the clip",
+            xlabel="ratio new / old",
+            ylabel="tokens (log scale)",
+        )
+    fig.suptitle(f"The clip stops {beyond} of {len(found)} tokens of this batch")
     return fig
 
 
@@ -92,21 +137,48 @@ def heat_grid(masks: Sequence[Sequence[bool]], advantages: Sequence[float]) -> t
 
 
 def group_rewards(groups: pd.DataFrame, title: str, samples: int) -> Figure:
-    """How many groups of each step had how many right answers; the dead ones (none, all) are hatched.
+    """How many groups of each step had how many right answers, as stacked bars; the dead ones (none, all) are hatched.
 
     Args:
         groups: columns `step` and `right`, one row a group. samples: rollouts a group.
     """
-    fig, (axis,) = figure(width=8.0, height=3.4)
+    fig, (axis,) = figure(width=8.0, height=3.6)
     steps = sorted(groups["step"].unique())
-    parts = {"none right (dead)": (0, 0), "some right": (1, samples - 1), "all right (dead)": (samples, samples)}
     below = np.zeros(len(steps))
-    for (name, (low, high)), colour in zip(parts.items(), (COLOURS[1], COLOURS[0], COLOURS[2]), strict=True):
-        found = groups[groups["right"].between(low, high)].groupby("step").size().reindex(steps, fill_value=0)
-        style = {"hatch": "///", "alpha": 0.5} if "dead" in name else {}
-        axis.bar(steps, found, bottom=below, color=colour, edgecolor="white", label=name, width=0.85, **style)
+    shades = matplotlib.colormaps["cividis"](np.linspace(0.1, 0.95, samples + 1))
+    for right in range(samples + 1):
+        found = groups[groups["right"] == right].groupby("step").size().reindex(steps, fill_value=0)
+        dead = right in (0, samples)
+        style = {"hatch": "///", "facecolor": "white"} if dead else {"color": shades[right]}
+        label = {0: "none right (dead)", samples: "all right (dead)", 1: "1 right", samples - 1: f"{samples - 1} right"}
+        edge = {"edgecolor": shades[right] if dead else "white", "linewidth": 0.5}
+        axis.bar(steps, found, bottom=below, width=0.85, label=label.get(right), **style, **edge)
         below += found.to_numpy()
     axis.set(title=title, xlabel="step", ylabel="groups sampled")
-    axis.set_ylim(0, 1.15 * below.max())
-    axis.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
+    axis.set_ylim(0, 1.2 * below.max())
+    axis.legend(frameon=False, fontsize=8, ncols=4, loc="upper left")
+    return fig
+
+
+def growth_figure(growth: pd.DataFrame) -> Figure:
+    """Seconds a step of DAPO as one size grows and the others stay: panels of rollouts and update, stacked.
+
+    Args:
+        growth: columns `what` (the size that grows), `value`, `rollout` and `update` (seconds a step).
+    """
+    names = list(dict.fromkeys(growth["what"]))
+    fig, axes = figure(1, len(names), width=3.2 * len(names), height=3.2)
+    for axis, name in zip(axes, names, strict=True):
+        part = growth[growth["what"] == name].sort_values("value")
+        at = np.arange(len(part))
+        axis.bar(at, part["rollout"], color=COLOURS[0], label="rollouts")
+        axis.bar(at, part["update"], bottom=part["rollout"], color=COLOURS[1], label="updates")
+        axis.set_xticks(at, [f"{v:,g}" for v in part["value"]])
+        total = (part["rollout"] + part["update"]).to_numpy()
+        times, larger = total[-1] / total[0], part["value"].iloc[-1] / part["value"].iloc[0]
+        axis.set(
+            title=f"{larger:.3g} times the {name}: {times:.2g} times the time", xlabel=name, ylabel="seconds a step"
+        )
+        axis.title.set_fontsize(9)
+    axes[0].legend(frameon=False, fontsize=8)
     return fig

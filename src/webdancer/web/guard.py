@@ -10,7 +10,6 @@ Departure from the paper: none known; what its tools refuse is not published.
 
 import ipaddress
 import re
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 import anyio.to_thread
 import httpcore
 import httpx
+
+from webdancer.web import lookup
 
 PORTS = (80, 443)  # others are mail, databases, consoles: nothing that serves pages to strangers
 MAX_URL = 4096  # characters
@@ -62,9 +63,12 @@ def public_addresses(host: str, port: int) -> list[str]:
 
     Raises:
         Refused: the host is unknown, or one of its addresses is private, loopback, link-local or otherwise not public.
+        httpcore.ConnectTimeout: the resolver took too long (`lookup.SECONDS`).
     """
     try:
-        found = [info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        found = lookup.addresses(host, port)
+    except lookup.TooSlow as error:
+        raise httpcore.ConnectTimeout(str(error)) from error
     except (OSError, UnicodeError, ValueError) as error:
         raise Refused(f"unknown host {host[:80]}") from error
     if not found or not all(is_public(text.partition("%")[0]) for text in found):

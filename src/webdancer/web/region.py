@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree, html
 
-from webdancer.web.lines import Line, lines, size, visible
+from webdancer.web.html_lines import Line, lines, size, visible
 
 _NAMED = re.compile(
     r"(?<![\w-])(?:(?:main-?|page-?|article-?|post-?|entry-?|body-?|news-?)?content|article(?:-?body)?|post-?body|"

@@ -8,7 +8,7 @@ Departure from the paper: it does not say whether sitemaps were used.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from webdancer.web.line import ROBOTS, SITEMAP, Line
+from webdancer.web.host_queue import ROBOTS, SITEMAP, HostQueue
 from webdancer.web.order import host_of
 from webdancer.web.politeness import Rules
 from webdancer.web.store import Store
@@ -54,14 +54,14 @@ class Seeds:
     Args:
         store: keeps what was read of them.
         roots: canonical addresses.
-        line: gives the line of a host, which knows its robots.txt.
+        queue: gives the queue of a host, which knows its robots.txt.
         wanted: False for a crawl from the roots alone.
     """
 
-    def __init__(self, store: Store, roots: Sequence[str], line: Callable[[str], Line], wanted: bool) -> None:
+    def __init__(self, store: Store, roots: Sequence[str], queue: Callable[[str], HostQueue], wanted: bool) -> None:
         self.store = store
-        self._line = line
-        self._places = list(dict.fromkeys(line(host_of(root)).place(root) for root in roots)) if wanted else []
+        self._queue = queue
+        self._places = list(dict.fromkeys(queue(host_of(root)).place(root) for root in roots)) if wanted else []
         self._asked: set[str] = set()
         self.ready = not wanted
 
@@ -80,7 +80,7 @@ class Seeds:
         return fresh
 
     def _rules(self, place: str) -> Rules | None:
-        return self._line(host_of(place)).rules.get(place)
+        return self._queue(host_of(place)).rules.get(place)
 
     def _tops(self) -> list[str]:
         """The sitemaps that the robots.txt of the roots name, as far as those have been read."""

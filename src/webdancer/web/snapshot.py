@@ -155,12 +155,31 @@ def load(folder: str | Path) -> list[Page]:
         FileNotFoundError: a file of the snapshot is missing.
         ValueError: a newer version, or a file that was changed since it was written; the message names what.
     """
-    return [_page(row) for row in _rows(Path(folder))]
+    return list(iter_pages(folder))
 
 
-def _rows(folder: Path) -> list[dict[str, Any]]:
+def iter_pages(folder: str | Path) -> Iterator[Page]:
+    """The same, one by one: `write_jsonl("pages_train.jsonl", iter_pages(folder))` imports any number of pages."""
+    return (_page(row) for row in _rows(Path(folder)))
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows, each checked before it is handed out."""
     import pyarrow.parquet as pq
 
+    count, seen = _checked(folder), 0
+    for batch in pq.ParquetFile(folder / DATA).iter_batches(BATCH):
+        for row in batch.to_pylist():
+            seen += 1
+            if row["has_text"] and text_hash(row["text"]) != row["sha256"]:
+                raise ValueError(f"{DATA}, row {seen} ({row['url']}): the text was changed, its SHA-256 is another")
+            yield row
+    if seen != count:
+        raise ValueError(f"{DATA}: got {seen} rows, wanted {count} as {MANIFEST} says")
+
+
+def _checked(folder: Path) -> int:
+    """How many rows the data file should have; raises if it is not the one that was written."""
     for name in (MANIFEST, DATA):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name} is missing, wanted the folder of a snapshot")
@@ -173,13 +192,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{MANIFEST}: got version {version!r}, wanted {VERSION}: use the webdancer that wrote it")
     if _file_hash(folder / DATA) != digest:
         raise ValueError(f"{DATA} was changed after the export (its SHA-256 is not that of {MANIFEST}): get it again")
-    rows = pq.read_table(folder / DATA).to_pylist()
-    if len(rows) != count:
-        raise ValueError(f"{DATA}: got {len(rows)} rows, wanted {count} as {MANIFEST} says")
-    for number, row in enumerate(rows, 1):
-        if row["has_text"] and text_hash(row["text"]) != row["sha256"]:
-            raise ValueError(f"{DATA}, row {number} ({row['url']}): the text was changed, its SHA-256 is another")
-    return rows
+    return count
 
 
 def _page(row: dict[str, Any]) -> Page:
@@ -205,7 +218,7 @@ def refill(
     Returns: all pages; a text is filled in only if its hash is the recorded one.
     Raises: as `load`.
     """
-    rows = _rows(Path(folder))
+    rows = list(_rows(Path(folder)))
     todo = [number for number, row in enumerate(rows) if not row["has_text"]]
     pages = [_page(row) for row in rows]
     missing = []

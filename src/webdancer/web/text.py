@@ -1,7 +1,7 @@
 """From what a server sent to what a reader wants: title, text, links, language, licence and date of a page.
 
 Used by 01_crawl. In: HTML (or the Markdown of a README). Out: a `Cleaned`. Which part of a page is its text is decided
-in `web.region`, how it is written in `web.lines`, and whether it is worth keeping in `web.blocked`. The paper says
+in `web.region`, how it is written in `web.html_lines`, and whether it is worth keeping in `web.blocked`. The paper says
 nothing of how its pages were cleaned.
 """
 
@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from lxml import etree, html
 
 from webdancer.web.blocked import LINK_LIST, block_reason
+from webdancer.web.html_lines import heading, size
 from webdancer.web.language import guess, language
 from webdancer.web.licence import licence
-from webdancer.web.lines import heading, size
 from webdancer.web.region import read
 
 __all__ = ["LINK_LIST", "Cleaned", "block_reason", "canonical", "clean", "markdown", "tidy", "urls_in"]
@@ -83,8 +83,8 @@ def _decoded(code: str) -> str:
 def clean(markup: str, url: str) -> Cleaned:
     """Title, text, links, licence, date and language of an HTML page.
 
-    Headings, lists and rows of tables are lines of the text (see `web.lines`). Broken HTML gives what could be read of
-    it; nothing at all gives an empty `Cleaned`.
+    Headings, lists and rows of tables are lines of the text (see `web.html_lines`). Broken HTML gives what could be
+    read of it; nothing at all gives an empty `Cleaned`.
 
     Args:
         markup: the HTML.

@@ -28,6 +28,7 @@ from webdancer.web.words import sentences, words
 
 THREADS = 16  # live searches and visits under way at once
 LIVE_PAGES = 512  # pages fetched live that are kept for another goal
+OBSERVATIONS = 20_000  # observations kept, about 30 MB: the rollouts of a group repeat each other
 Call = tuple[str, dict[str, Any]]
 
 
@@ -108,19 +109,22 @@ class Tools:
         self.evidence_sentences = evidence_sentences
         self._pages = pages if isinstance(pages, Sequence) else tuple(pages)
         self._where = {page_key(page.url): i for i, page in enumerate(self._pages)}
-        self._seen: dict[Any, str] = {}  # observations already made: rollouts of a group repeat each other
+        self._seen: dict[Any, str] = {}  # observations already made, the oldest first
         self._fetched: dict[str, Page] = {}
         self._running: dict[Any, Future[Any]] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS, "tools")  # starts a thread only when there is work for it
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
-        """Carry out one call and return its observation; never raises.
+        """Carry out one call and return its observation.
 
         Args:
             name: "search" or "visit".
             arguments: `{"query": [str, ...]}` or `{"url": [str, ...], "goal": str}`; a single string is taken as a
                 list of one.
+
+        Raises:
+            EndpointError: the summariser can never be asked (wrong key, budget spent); all else is an observation.
         """
         name = name if isinstance(name, str) else type(name).__name__
         try:
@@ -135,6 +139,7 @@ class Tools:
         except BadCall as error:
             found = [f"Error: {error}"]
         except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
+            _raise_fatal(error)
             found = [f"Error: {str(name)[:60]} failed ({type(error).__name__}). Try another call."]
         return self._cut(inert(QUERY_RULE.join(found)))
 
@@ -150,9 +155,10 @@ class Tools:
         key = ("search", query)
         if not isinstance(self.index, SearchIndex):
             return await self._once(self._seen, key, lambda: self._search_live(query))
-        if key not in self._seen:  # at once: a thread would cost more than the search
-            self._seen[key] = render_hits(query, self.index.search(query, self.results), self.snippet_words)
-        return self._seen[key]
+        done = self._seen.get(key)  # at once: a thread would cost more than the search
+        return done or self._keep(
+            self._seen, key, lambda: render_hits(query, self.index.search(query, self.results), self.snippet_words)
+        )
 
     def _search_live(self, query: str) -> str:
         """The observation of one query to an engine that takes its time."""
@@ -167,15 +173,15 @@ class Tools:
         """The observation of one page."""
         page = await self._open(url)
         key = ("visit", page.url, goal, url)
-        if key not in self._seen:
-            if self.summarise is None:
-                evidence, summary = extract(page.text, goal, self.evidence_sentences)
-            else:
-                evidence, summary = await windows.read(
-                    page.text, goal, self.summarise, self.max_page_chars, self.max_windows
-                )
-            self._seen[key] = render_visit(url, goal, evidence, summary)
-        return self._seen[key]
+        if done := self._seen.get(key):
+            return done
+        if self.summarise is None:
+            evidence, summary = extract(page.text, goal, self.evidence_sentences)
+        else:
+            evidence, summary = await windows.read(
+                page.text, goal, self.summarise, self.max_page_chars, self.max_windows
+            )
+        return self._keep(self._seen, key, lambda: render_visit(url, goal, evidence, summary))
 
     async def _open(self, url: str) -> Page:
         """The stored page, or the live one if there is a reader; raises `Unreadable`."""
@@ -202,15 +208,23 @@ class Tools:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _keep(self, done: dict[Any, Any], key: Any, work: Callable[[], Any]) -> Any:
-        """Do the work and keep its result; an exception is not kept."""
+        """Do the work and keep its result, in the place of the oldest if there are many; an exception is not kept."""
         result = work()
         with self._lock:
+            if len(done) >= OBSERVATIONS:
+                done.pop(next(iter(done)))
             done[key] = result
         return result
 
     def _cut(self, text: str) -> str:
         """`text`, or its head with " ..." so that a cut sentence can be told from a whole one."""
         return text if len(text) <= self.max_observation_chars else text[: self.max_observation_chars] + " ..."
+
+
+def _raise_fatal(error: Exception) -> None:
+    """Raise what no later call can get past, such as a wrong key: every further observation would be the same error."""
+    if getattr(error, "fatal", False):
+        raise error
 
 
 async def _part(name: str, work: Awaitable[str]) -> str:
@@ -220,6 +234,7 @@ async def _part(name: str, work: Awaitable[str]) -> str:
     except (Unreadable, SearchFailed) as error:
         return f"Error: {error}"
     except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
+        _raise_fatal(error)
         return f"Error: {name} failed ({type(error).__name__}). Try another call."
 
 

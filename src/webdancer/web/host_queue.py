@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass
-class Line:
+class HostQueue:
     """The jobs of one host that wait at its door."""
 
     host: str

@@ -3,7 +3,7 @@
 import pytest
 from lxml import html
 
-from webdancer.web.lines import Line, heading, lines, visible
+from webdancer.web.html_lines import Line, heading, lines, visible
 
 
 def told(markup: str, **options) -> list[str]:

@@ -1,0 +1,128 @@
+"""Stage 06, the updates: log-probabilities of a batch under the trainer, and gradient steps on them.
+
+In: scored rollouts with the log-probabilities that the rollout engine stored. Out: changed weights, and the numbers of
+the log. Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`, the departures from the papers in
+`dapo.py`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from webdancer import dapo_log, dapo_loss
+from webdancer.dapo_average import snapshot
+from webdancer.dapo_batch import Batch, Rollout, Settings, TrainingError, minibatches, seed_of
+
+COLUMNS = ("loss", "entropy", "ratio", "ratio_max", "clip_low", "clip_high", "grad_norm", "logp_gap")
+
+
+@torch.no_grad()
+def trainer_logp(model: Any, rollouts: Sequence[Rollout], micro_tokens: int) -> list[list[float]]:
+    """Log-probabilities of the trained tokens as the trainer's forward pass sees them, one list a rollout."""
+    result: list[list[float]] = [[] for _ in rollouts]
+    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], micro_tokens):
+        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
+        logp, _ = dapo_loss.token_logp(model, ids, mask)
+        for i, part in zip(chosen, logp.split(mask[:, 1:].sum(1).tolist()), strict=True):
+            result[i] = part.tolist()
+    return result
+
+
+def stored_logp(rollouts: Sequence[Rollout]) -> list[list[float]]:
+    """Log-probabilities of the trained tokens as the rollout engine stored them, one list a rollout."""
+    return [[p for p, m in zip(r.episode.logp[1:], r.episode.mask[1:], strict=True) if m] for r in rollouts]
+
+
+def _tensors(model: Any, rollouts: Sequence[Rollout]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Right-padded `ids` and `mask`, both [B, T], where the model lives."""
+    device = model.get_output_embeddings().weight.device
+    ids = dapo_loss.pad([r.episode.ids for r in rollouts], 0, torch.long, device)
+    return ids, dapo_loss.pad([r.episode.mask for r in rollouts], False, torch.bool, device)
+
+
+def update(
+    model: Any, optimiser: Any, rollouts: Sequence[Rollout], old: Sequence[Sequence[float]], s: Settings
+) -> dict[str, float]:
+    """One optimiser step on `rollouts`, in micro-batches whose gradients add up exactly.
+
+    Args:
+        model: weights to train. rollouts: a mini-batch, each with trained tokens. old: their stored log-probabilities.
+
+    Returns:
+        Sums over the trained tokens (`tokens, entropy, ratio, low, high`), `ratio_max`, `loss` and `grad_norm`.
+
+    Raises:
+        TrainingError: loss or gradient is not finite; no weight was changed.
+    """
+    tokens = [r.trained for r in rollouts]
+    weights = dapo_loss.token_weights(tokens, [r.group for r in rollouts], s.aggregation)
+    optimiser.zero_grad(set_to_none=True)
+    totals = dict.fromkeys(("loss", "entropy", "ratio", "low", "high"), 0.0)
+    largest = 0.0
+    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], s.micro_tokens):
+        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
+        logp, entropy = dapo_loss.token_logp(model, ids, mask)
+        before = torch.tensor([p for i in chosen for p in old[i]], device=logp.device)
+        advantage = dapo_loss.spread([rollouts[i].advantage for i in chosen], mask)
+        part = dapo_loss.surrogate(logp, before, advantage, s.eps_low, s.eps_high)
+        loss = (part.loss * dapo_loss.spread([weights[i] for i in chosen], mask)).sum()
+        loss.backward()
+        values = (loss.detach(), entropy.sum(), part.ratio.sum(), part.low.sum(), part.high.sum())
+        for name, value in zip(totals, values, strict=True):
+            totals[name] += float(value)
+        largest = max(largest, float(part.ratio.max()))
+    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), s.grad_clip))
+    if not (math.isfinite(totals["loss"]) and math.isfinite(norm)):
+        optimiser.zero_grad(set_to_none=True)
+        raise TrainingError(f"got loss {totals['loss']} and gradient norm {norm}, wanted finite numbers: lower lr")
+    optimiser.step()
+    return {**totals, "ratio_max": largest, "grad_norm": norm, "tokens": float(sum(tokens))}
+
+
+def learn(model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int) -> dict[str, float]:
+    """All updates on one rollout batch; the averages over its trained tokens as columns of the log.
+
+    Raises:
+        TrainingError: as `update`, with the step.
+    """
+    parts = minibatches(batch.live, settings.minibatches, seed_of(settings.seed, "order", step))
+    stored = [stored_logp(part) for part in parts]
+    nothing = dict.fromkeys(COLUMNS, math.nan)
+    row = {**nothing, "used": sum(map(len, parts)), "trained_tokens": 0.0}
+    if not parts:
+        return row
+    if step == 1 or settings.old_logp == "trainer":
+        again = [trainer_logp(model, part, settings.micro_tokens) for part in parts]
+        row["logp_gap"] = dapo_log.mean_gap(stored, again)
+        stored = again if settings.old_logp == "trainer" else stored
+    try:
+        sums = [update(model, optimiser, part, old, settings) for part, old in zip(parts, stored, strict=True)]
+    except TrainingError as error:
+        raise TrainingError(f"DAPO stopped at step {step}: {error}") from error
+    tokens = sum(s["tokens"] for s in sums)
+    for name, key in (("entropy", "entropy"), ("ratio", "ratio"), ("clip_low", "low"), ("clip_high", "high")):
+        row[name] = sum(s[key] for s in sums) / tokens
+    row["loss"], row["grad_norm"] = (sum(s[k] for s in sums) / len(sums) for k in ("loss", "grad_norm"))
+    row["ratio_max"] = max(s["ratio_max"] for s in sums)
+    return {**row, "trained_tokens": tokens}
+
+
+def ratios(model: Any, rollouts: Sequence[Rollout], micro_tokens: int = 8192) -> tuple[list[float], list[float]]:
+    """Ratio and advantage of every trained token of `rollouts`: how far `model` went from the policy that sampled."""
+    used = [r for r in rollouts if r.trained]
+    now, then = trainer_logp(model, used, micro_tokens), stored_logp(used)
+    found = [math.exp(a - b) for pair in zip(now, then, strict=True) for a, b in zip(*pair, strict=True)]
+    return found, [r.advantage for r, row in zip(used, now, strict=True) for _ in row]
+
+
+def trial(model: Any, batch: Batch, settings: Settings) -> tuple[dict[str, float], tuple[list[float], list[float]]]:
+    """What one step on `batch` would do: its row of the log and, after it, `ratios`. The weights are then put back."""
+    before = snapshot(model)
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=settings.lr, weight_decay=0.0)
+    try:
+        row = learn(model, optimiser, batch, settings, 1)
+        return row, ratios(model, [r for group in batch.live for r in group], settings.micro_tokens)
+    finally:
+        model.load_state_dict(before, strict=False)

@@ -1,0 +1,123 @@
+"""The table of slots: refilled at once, prompts computed once, observations in pieces, tools beside decoding."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import by_heart
+import pytest
+import torch
+from by_heart import EchoTools
+
+from webdancer.agent import forward, rollout
+from webdancer.agent.episode import Episode, Limits
+from webdancer.agent.table import Shared, Table
+from webdancer.core import prompts
+
+
+class Spy:
+    """Passes on to a real forward pass and writes down what it was fed."""
+
+    def __init__(self, inner, seen):
+        self.inner, self.seen = inner, seen
+
+    def feed(self, rows, starts, new):
+        self.seen.append([(row, start, list(tokens)) for row, start, tokens in zip(rows, starts, new, strict=True)])
+        return self.inner.feed(rows, starts, new)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return by_heart.trained()
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return by_heart.QUESTIONS
+
+
+@pytest.fixture
+def fed(monkeypatch):
+    seen, of = [], forward.of
+    monkeypatch.setattr(forward, "of", lambda *arguments: Spy(of(*arguments), seen))
+    return seen
+
+
+def play(policy, asked, tools=None, **dials):
+    return rollout.run(policy, asked, tools or EchoTools(), **{"max_tokens": 200, "tables": 1, **dials})
+
+
+def test_the_prompt_of_a_question_is_computed_once(trained, questions, fed):
+    episodes = play(trained, questions[:3], samples=5, slots=4, temperature=0.7)
+    prompts_fed = [tuple(new) for step in fed for _, start, new in step if start == 0]
+    assert len(prompts_fed) == 3 == len(set(prompts_fed))
+    assert {tuple(e.ids[: len(p)]) for p in prompts_fed for e in episodes[:1]} & set(prompts_fed)
+    fed_tokens = sum(len(new) for step in fed for _, _, new in step)
+    # every other token is fed exactly once, but the last of an episode, which nothing follows
+    rest = sum(len(e.ids) - len(prompts_fed[n // 5]) - 1 for n, e in enumerate(episodes))
+    assert fed_tokens == rest + sum(map(len, prompts_fed))
+
+
+def test_an_observation_enters_in_bounded_pieces_beside_decoding(trained, questions, fed):
+    whole = play(trained, questions, samples=2, slots=5, temperature=1.0, seed=2)
+    fed.clear()
+    pieces = play(trained, questions, samples=2, slots=5, temperature=1.0, seed=2, prefill_tokens=6)
+    assert [e.ids for e in pieces] == [e.ids for e in whole]
+    several = [[len(new) for _, _, new in step if len(new) > 1] for step in fed]
+    assert max(max(n) * len(n) for n in several if n) <= 6
+    assert any(n and len(step) > len(n) for n, step in zip(several, fed, strict=True))  # in one pass with decoding
+
+
+def test_a_free_slot_takes_the_next_episode_before_the_next_pass(trained, questions):
+    limits = Limits(temperature=0.0, max_tokens=200)
+    episodes = [Episode(q.id, 0, prompts.head(q.question, "", "brief"), [], [], []) for q in questions]
+    with torch.inference_mode(), ThreadPoolExecutor(1) as thread:
+        table = Table(Shared(trained, EchoTools(), limits, 0, thread, threading.Lock()), episodes, 3)
+        while table.fill():
+            busy = sum(slot.episode is not None for slot in table.slots)
+            assert busy == 3 or not table.queue
+            table.collect(), table.advance(), table.ask(), table.release(), table.sort()
+    assert all(e.stop == "answer" for e in episodes)
+
+
+class Slow(EchoTools):
+    """Tools that reply only when a pass has gone by: they hang for ever if nothing runs beside them."""
+
+    def __init__(self, passes):
+        super().__init__()
+        self.passes = passes
+
+    def call_many(self, calls):
+        before = len(self.passes)
+        for _ in range(500):
+            if len(self.passes) > before:
+                break
+            threading.Event().wait(0.01)
+        self.sizes.append(len(self.passes) - before)
+        return super().call_many(calls)[: len(calls)]
+
+
+def test_tools_run_beside_decoding(trained, questions, fed):
+    """Staggered prompts: while some wait for their tool, the others decode."""
+    tools = Slow(fed)
+    some = play(trained, questions[:4], tools, samples=2, temperature=1.0, seed=4, max_tokens=120)
+    assert len(some) == 8
+    assert any(n > 0 for n in tools.sizes[::2])
+
+
+def test_patience_changes_when_observations_come_and_not_what_is_sampled(trained, questions):
+    dials = {"samples": 2, "temperature": 1.0, "slots": 5, "seed": 6}
+    runs = [[e.ids for e in play(trained, questions, **dials, patience=n)] for n in (-1, 0, 1, 5)]
+    assert runs[1:] == runs[:1] * 3
+
+
+def test_transformers_own_pass_samples_the_same(trained, questions, monkeypatch):
+    dials = {"samples": 3, "temperature": 1.0, "slots": 7, "seed": 8}
+    fast = play(trained, questions, **dials)
+    monkeypatch.setattr(forward, "of", forward.Hub)
+    slow = play(trained, questions, **dials)
+    assert [e.ids for e in slow] == [e.ids for e in fast]
+    for a, b in zip(fast, slow, strict=True):
+        assert a.logp == pytest.approx(b.logp, abs=1e-5)

@@ -1,0 +1,165 @@
+"""webdancer.agent.verdict: reply forms of judges, read right or not at all; never read wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webdancer.agent.verdict import read_verdict
+
+RIGHT = [
+    "yes",
+    "Yes.",
+    "YES!",
+    "**Yes**",
+    "`yes`",
+    "correct",
+    "Correct.",
+    "CORRECT",
+    "**CORRECT**",
+    "True",
+    "✅",
+    "It is correct.",
+    "The prediction is correct.",
+    "Correct: yes\nReason: the same answer, no other name",
+    "correct: YES",
+    "Correct : yes",
+    "Correct：yes",
+    "**Correct:** yes",
+    "**Correct**: **Yes**",
+    "- Correct: `yes`",
+    "1. Correct: yes",
+    "### Verdict: correct",
+    "**Verdict:** correct",
+    "Final verdict: **correct**",
+    "Judgment: true",
+    "judgement = yes",
+    "Is the answer correct? Yes",
+    "Is it correct: yes, because both name the same town",
+    "Correct: (yes)",
+    "Correct:\nyes",
+    "Correct: yes or no\nCorrect: yes",
+    "Incorrect: no",
+    "correct: no\nOn second thought:\ncorrect: yes",
+    "extracted_final_answer: No\nreasoning: the gold answer is no as well\ncorrect: yes\nconfidence: 90",
+    '{"correct": true}',
+    '{"correct": "yes", "reason": "the gold answer is not wrong"}',
+    '```json\n{"verdict": "Correct"}\n```',
+    '{"Correct": true, "reason": "no rival"}',
+    '{"is_correct": 1}',
+    '{"incorrect": false}',
+    'Here is my verdict:\n{"reason": "a {b} c", "correct": true}',
+    '{"correct": true, "reason": "cut off at the lim',
+    "{'reason': 'same', 'correct': True}",
+    "<think>Hm, incorrect? Correct: no. Wait.</think>\nCorrect: yes",
+    "Yes, the names are the same and no other is given.",
+    "Yes. There is no rival answer; the date is not wrong either.",
+    "No doubt: the prediction is right.",
+    "There is no difference, so it is correct.",
+    "The prediction matches the gold answer.",
+    "It is not incorrect.",
+    "正确",
+    "正确。",
+    "正确：是",
+    "是否正确：是\n理由：同一个人",
+    "判断：正确",
+    "**结论**：正确",
+    "对",
+]
+WRONG = [
+    "no",
+    "No.",
+    "**No**",
+    "incorrect",
+    "Incorrect",
+    "INCORRECT.",
+    "*Incorrect*",
+    "False",
+    "wrong",
+    "❌",
+    "not correct",
+    "That is not correct",
+    "The prediction is incorrect.",
+    "It is wrong.",
+    "Incorrect: yes",
+    "incorrect: yes\nReason: another name",
+    "**Incorrect:** Yes",
+    "Wrong: true",
+    "correct: incorrect",
+    "Correct: no",
+    "Correct: No\nReason: it is correct to doubt this answer: yes.",
+    "**Correct:** **no**",
+    "Correct: not correct",
+    "Verdict: incorrect",
+    "Verdict: NOT_ATTEMPTED",
+    "Verdict: partially correct",
+    "reasoning: the names are right\ncorrect: no",
+    "Correct: yes\nWait, the year differs.\nCorrect: no",
+    "Correct: yes or no\nCorrect: no",
+    "extracted_final_answer: Yes\nreasoning: ...\ncorrect: no\nconfidence: 100",
+    '{"correct": false, "note": "yes"}',
+    '{"correct": "no", "reason": "correct: yes"}',
+    '{"verdict": "incorrect"}',
+    '{"incorrect": true}',
+    '{"correct": 0}',
+    '{\n  "reason": "yes and no",\n  "correct": false\n}',
+    '{"logical": 2, "keep": false, "reason": "not correct: yes"}',
+    '{"correct": "no", "reason": "cut off at the',
+    "<think>correct: yes</think>incorrect",
+    "No, the two names differ.",
+    "No. The right answer is Tal Veron.",
+    "The prediction does not match the gold answer.",
+    "The answer is partially correct.",
+    "不正确",
+    "错误",
+    "错误。",
+    "正确：否",
+    "是否正确：否",
+    "判断：错误",
+    "结论：不正确",
+    "评分结果：不正确。",
+    "不对",
+]
+UNCLEAR = [
+    "",
+    "I cannot say",
+    "I know it",
+    "hm",
+    "Correct: yes or no",
+    "Correct: yes/no",
+    "Yes, it is incorrect.",
+    "No, it is correct.",
+    "I would not say that this is true; it is wrong.",
+    "The names are right, but the year is wrong.",
+    "The right answer is Tal Veron.",
+    "{}",
+    '{"score": 5}',
+    "<think>correct: yes</think>",
+    "无法判断",
+]
+FORMS = [(r, True) for r in RIGHT] + [(r, False) for r in WRONG] + [(r, None) for r in UNCLEAR]
+
+
+def test_there_are_enough_forms_and_each_once():
+    assert len(RIGHT) + len(WRONG) >= 60
+    assert len({reply for reply, _ in FORMS}) == len(FORMS)
+
+
+@pytest.mark.parametrize(("reply", "wanted"), FORMS)
+def test_no_form_is_read_wrong(reply, wanted):
+    assert read_verdict(reply) is wanted
+
+
+@given(st.text())
+def test_any_reply_gives_a_verdict_or_none(reply):
+    assert read_verdict(reply) in (True, False, None)
+
+
+@given(st.sampled_from([f for f in FORMS if "{" not in f[0]]), st.sampled_from(["\n", "\n\n", "  "]))
+def test_space_around_a_reply_changes_nothing(form, space):
+    assert read_verdict(space + form[0] + space) is form[1]
+
+
+@given(st.booleans(), st.text(alphabet="abcde .,:yesno\n", max_size=60))
+def test_a_reason_under_the_verdict_does_not_turn_it_round(right, reason):
+    said = f"Correct: {'yes' if right else 'no'}\nReason: {reason.replace(chr(10), ' ')}"
+    assert read_verdict(said) is right
