@@ -197,3 +197,22 @@ def _metric_names(trainer):
 def test_the_drawn_groups_meet_both_clips():
     sums = [step(*build(drawn(seed)))[0] for seed in range(3)]
     assert all(s["low"] > 0 and s["high"] > 0 for s in sums)
+
+
+def test_ratios_of_every_trained_token_and_none_of_the_truncated(monkeypatch):
+    groups = [[("y", [1.5, "o", 0.5]), ("n", [2.0]), ("n", [3.0], "cut")]]
+    model, _, s = build(groups)
+    rows = build(groups)[1]
+    found, advantages = dapo_update.ratios(model, rows)
+    assert found == pytest.approx([1.5, 0.5, 2.0], abs=1e-5)
+    assert advantages == [rows[0].advantage] * 2 + [rows[1].advantage]
+
+
+def test_a_trial_step_says_what_it_would_do_and_leaves_the_weights():
+    from webdancer.dapo_batch import Batch
+
+    model, rows, s = build(pair([1], [1]))
+    before = model.logp.detach().clone()
+    row, (found, _) = dapo_update.trial(model, Batch([rows], rows, [1], 1), s)
+    assert torch.equal(model.logp, before) and row["used"] == 2
+    assert found[0] > 1 > found[1]  # after the step the good token stands higher, the bad one lower

@@ -63,9 +63,38 @@ def test_advantage_heat_is_saved_and_refuses_unequal_input(monkeypatch, tmp_path
     t.advantage_heat([[True]], [0.0], "A dead group")
 
 
-def test_group_rewards_counts_every_group_once():
+def test_group_rewards_counts_every_group_once_and_hatches_the_dead():
     groups = pd.DataFrame({"step": [1, 1, 1, 2, 2], "right": [0, 3, 8, 8, 7]})
     fig = t.group_rewards(groups, "Dead groups are hatched", 8)
     complete(fig)
-    heights = [[bar.get_height() for bar in part] for part in fig.axes[0].containers]
-    assert heights == [[1, 0], [1, 1], [1, 1]]
+    parts = fig.axes[0].containers
+    heights = {n: [bar.get_height() for bar in part] for n, part in enumerate(parts)}
+    assert {n: h for n, h in heights.items() if any(h)} == {0: [1, 0], 3: [1, 0], 7: [0, 1], 8: [1, 1]}
+    assert [bool(part.patches[0].get_hatch()) for part in parts] == [True, *[False] * 7, True]
+    assert [bar.get_y() for bar in parts[8]] == [2, 1]  # stacked on what lies below
+
+
+def test_clip_figure_counts_the_tokens_that_the_clip_stops():
+    ratios = [1.0, 1.3, 1.5, 0.5, 0.7, 0.9, 1.5, 9.0]
+    advantages = [1.0, 0.5, -1.0, 1.0, -0.5, -0.5, 0.0, 2.0]
+    fig = t.clip_figure(0.2, 0.28, ratios, advantages)
+    complete(fig)
+    assert [a.get_title() for a in fig.axes[2:]] == ["4 tokens, 2 beyond the clip", "3 tokens, 1 beyond the clip"]
+    assert fig.get_suptitle() == "The clip stops 3 of 8 tokens of this batch"
+    assert sum(bar.get_height() for bar in fig.axes[2].patches) == 4  # 9.0 is drawn at the edge, not left out
+    t.clip_figure(0.2, 0.28, [], [])
+
+
+def test_growth_figure_says_how_much_more_time_how_much_more_size_takes():
+    growth = pd.DataFrame(
+        {
+            "what": ["group size"] * 2 + ["parameters"] * 2,
+            "value": [16, 4, 1e5, 4e5],
+            "rollout": 1.0,
+            "update": [3, 0.0, 0, 7],
+        }
+    )
+    fig = t.growth_figure(growth)
+    complete(fig)
+    assert fig.axes[0].get_title() == "4 times the group size: 4 times the time"
+    assert fig.axes[1].get_title() == "4 times the parameters: 8 times the time"

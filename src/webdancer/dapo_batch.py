@@ -55,7 +55,7 @@ class Settings:
     aggregation: str = "token_mean"
     old_logp: str = "rollout"
     minibatches: int = 2
-    micro_tokens: int = 8192
+    micro_tokens: int = 2048
     lr: float = 2.0e-4
     betas: tuple[float, float] = (0.9, 0.98)
     average: float = 0.0

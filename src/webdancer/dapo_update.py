@@ -109,7 +109,7 @@ def learn(model: Any, optimiser: Any, batch: Batch, settings: Settings, step: in
     return {**row, "trained_tokens": tokens}
 
 
-def ratios(model: Any, rollouts: Sequence[Rollout], micro_tokens: int = 8192) -> tuple[list[float], list[float]]:
+def ratios(model: Any, rollouts: Sequence[Rollout], micro_tokens: int = 2048) -> tuple[list[float], list[float]]:
     """Ratio and advantage of every trained token of `rollouts`: how far `model` went from the policy that sampled."""
     used = [r for r in rollouts if r.trained]
     now, then = trainer_logp(model, used, micro_tokens), stored_logp(used)
