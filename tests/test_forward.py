@@ -57,3 +57,9 @@ def test_a_row_that_waits_loses_nothing_while_the_others_decode(llama):
     passes.feed([0, 1, 2], [0, 0, 0], [[1, 2], [3, 4], [5, 6]])
     passes.feed([0, 1], [2, 2], [[7], [8]])  # row 2 waits for a tool
     close(passes.feed([2], [2], [[9]])[0], last(llama, [5, 6, 9]))
+
+
+def test_a_model_that_unsloth_runs_is_sent_to_a_server(llama, monkeypatch):
+    monkeypatch.setattr(type(llama).forward, "__module__", "unsloth.models.llama", raising=True)
+    with pytest.raises(ValueError, match="cache of its own: let a server play"):
+        forward.of(llama, 2, 8)

@@ -53,3 +53,16 @@ def test_the_share_of_draws_is_the_probability():
     logits = torch.log(torch.tensor([[0.1, 0.6, 0.3]])).repeat(1000, 1)
     ids, _ = sampling.sample(logits, torch.arange(1000, dtype=torch.float64) / 1000, 1.0, 1.0)
     assert [ids.count(n) for n in range(3)] == pytest.approx([100, 600, 300], abs=1)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(0, 2**31), st.floats(0.05, 0.999), st.floats(0.05, 4))
+def test_the_nucleus_is_the_smallest_set_of_the_likeliest_that_reaches_top_p(vocabulary, seed, top_p, scale):
+    """With few likely tokens and with many alike, where a look at the first ones is not enough."""
+    logits = torch.randn(2, vocabulary, generator=torch.Generator().manual_seed(seed)) * scale
+    kept = sampling._nucleus(logits, 1.0, top_p)
+    for row, probabilities in zip(kept, torch.softmax(logits.double(), -1), strict=True):
+        inside = row > 0
+        assert torch.equal(row[inside], probabilities[inside])
+        assert row.sum() >= top_p - 1e-9 and row.sum() - row[inside].min() < top_p
+        assert inside.all() or probabilities[~inside].max() <= row[inside].min()

@@ -8,6 +8,7 @@ set (who wrote it, who judged it, what was dropped, whose terms apply) stands he
 
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,15 +104,19 @@ def _write(
     what: str,
 ) -> Path:
     """The Parquet files and the card."""
-    from datasets import Dataset
+    import pyarrow.parquet as pq
 
     if not splits:
         raise ValueError(f"got no {what} to make a data set of, wanted at least one")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a progress bar that misses a widget
+        from datasets import Dataset
     with atomic_path(folder) as temporary:
         data = Path(temporary) / "data"
         data.mkdir(parents=True)
         for name, rows in splits.items():
-            Dataset.from_list(rows, features=_features(what)).to_parquet(data / f"{name}.parquet")
+            table = Dataset.from_list(rows, features=_features(what)).data.table
+            pq.write_table(table, data / f"{name}.parquet")  # `to_parquet` draws a bar for each file
         rows_in_all = sum(map(len, splits.values()))
         text = card(facts, counts, {name: len(rows) for name, rows in splits.items()}, rows_in_all)
         (Path(temporary) / "README.md").write_text(text, encoding="utf-8")

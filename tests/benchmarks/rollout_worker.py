@@ -61,7 +61,10 @@ class Clock:
 
 def ours_step(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
     """Rollouts and two updates, on every group, live or dead, as the peer trains them all."""
-    agent, tools = policy.load(o.get("model") or folder / "sft"), tools_of(folder)
+    agent, tools = policy.load(folder / "sft"), tools_of(folder)
+    tools.max_observation_chars = o.get("chars", tools.max_observation_chars)
+    if "hidden" in o:  # another size, with random weights: every episode is written up to its limit
+        agent = policy.build_tiny(agent.tokenizer, hidden=o["hidden"], feed_forward=8 * o["hidden"] // 3)
     s = dapo_batch.Settings(
         groups=o["groups"], samples=o["samples"], slots=o["slots"], max_tokens=o["max_tokens"],
         max_turn_tokens=o["max_tokens"], max_turns=12, minibatches=2, overlong_filter=False, lr=1e-9,
@@ -76,7 +79,9 @@ def ours_step(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
         episodes = dapo_batch.roll(rollout.run, agent, questions, tools, s, s.samples, step)
         sampled = clock.read()
         parts = [episodes[i : i + s.samples] for i in range(0, len(episodes), s.samples)]
-        groups = [dapo_batch.make_group(p, q.answer, n, s) for n, (p, q) in enumerate(zip(parts, questions, strict=True))]
+        groups = [
+            dapo_batch.make_group(p, q.answer, n, s) for n, (p, q) in enumerate(zip(parts, questions, strict=True))
+        ]
         batch = dapo_batch.Batch(groups, [r for g in groups for r in g], [0] * len(groups), 1)
         dapo_update.learn(agent.model, optimiser, batch, s, step + 2)
         runs.append({"rollouts": sampled, "step": clock.read(), **counts(episodes)})
@@ -117,7 +122,9 @@ def peer_step(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
     tokenizer.response_schema = {"type": "object"}  # says that there is a parser: the next line
     tokenizer.parse_response = lambda ids, **_: parse(tokenizer, ids)
     size = o["groups"] * o["samples"]
-    rows = [{"prompt": prompts.head(q.question, "", "brief"), "answer": q.answer} for q in questions_of(folder, o["groups"])]
+    rows = [
+        {"prompt": prompts.head(q.question, "", "brief"), "answer": q.answer} for q in questions_of(folder, o["groups"])
+    ]
     config = GRPOConfig(
         output_dir=o["scratch"], use_cpu=True, per_device_train_batch_size=size // 2, steps_per_generation=2,
         num_generations=o["samples"], max_completion_length=o["max_tokens"], max_tool_calling_iterations=12,
@@ -192,20 +199,22 @@ class Prompt:
 
 
 def ours_decode(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
-    """Plain decoding: prompts of one length, `new` tokens each, no tools."""
-    agent = policy.load(folder / "sft")
+    """Plain decoding: prompts of one length, `new` tokens each, untrained weights, which hardly ever end a turn."""
+    agent = policy.load(folder / "base")
     dials = {"max_turn_tokens": o["new"], "max_tokens": 2 * o["new"] + 200, "temperature": 1.0, "tables": 1}
     runs = []
     for turn in range(o["steps"]):
         clock = Clock()
-        episodes = rollout.run(agent, [Prompt(n) for n in range(o["batch"])], None, slots=o["batch"], seed=turn, **dials)
+        episodes = rollout.run(
+            agent, [Prompt(n) for n in range(o["batch"])], None, slots=o["batch"], seed=turn, **dials
+        )
         runs.append({"decode": clock.read(), "written": sum(sum(e.mask) for e in episodes)})
     return {"runs": runs[1:]}
 
 
 def peer_decode(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
     """The same with `generate` of transformers, one batch."""
-    agent = policy.load(folder / "sft")
+    agent = policy.load(folder / "base")
     heads = [prompts.head(Prompt(n).question, "", "brief") for n in range(o["batch"])]
     agent.tokenizer.padding_side = "left"
     encoded = agent.tokenizer.apply_chat_template(

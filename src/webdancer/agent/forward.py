@@ -9,12 +9,21 @@ from typing import Any
 
 import torch
 
-from webdancer.agent import policy, qwen3
+from webdancer.agent import policy, qwen3, unsloth_policy
 from webdancer.agent.cache import SlotCache, attending
 
 
 def of(model: Any, slots: int, capacity: int) -> Any:
-    """The pass for `model` with a cache of `slots` rows of `capacity` tokens: `Qwen3` if it fits, else `Hub`."""
+    """The pass for `model` with a cache of `slots` rows of `capacity` tokens: `Qwen3` if it fits, else `Hub`.
+
+    Raises:
+        ValueError: Unsloth's own forward pass runs the model; it cannot use our cache.
+    """
+    if unsloth_policy.is_patched(model):
+        raise ValueError(
+            "got a policy that Unsloth's own forward pass runs, which has a cache of its own: let a server play the "
+            "episodes (engine and adapter_folder in 06_dapo; see agent/engine_api.py)"
+        )
     return (qwen3.Qwen3 if qwen3.fits(model) else Hub)(model, slots, capacity)
 
 

@@ -6,6 +6,7 @@ Part of `rollout` (stages 06 and 07). Departure from the paper: it used an infer
 import torch
 from torch.nn import functional
 
+LIKELY = 64  # tokens among which the smallest set of `top_p` is looked for first
 WIDE = 64  # tokens that are added up before one is looked for among them
 
 
@@ -39,7 +40,9 @@ def _weights(logits: torch.Tensor, temperature: float) -> torch.Tensor:
 def _nucleus(logits: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
     """Probabilities, zero outside the smallest set that reaches `top_p`."""
     probabilities = torch.softmax(logits.double() / temperature, dim=-1)
-    ordered, _ = probabilities.sort(dim=-1, descending=True)
+    ordered, _ = probabilities.topk(min(LIKELY, logits.shape[-1]), dim=-1)
+    if (ordered.sum(-1) < top_p).any():  # the likely ones do not reach it in every row: sort them all
+        ordered, _ = probabilities.sort(dim=-1, descending=True)
     inside = ordered.cumsum(-1) - ordered < top_p
     least = ordered.masked_fill(~inside, 2.0).amin(dim=-1, keepdim=True)
     return probabilities.masked_fill(probabilities < least, 0.0)
