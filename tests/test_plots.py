@@ -47,6 +47,14 @@ def test_bars_in_groups_with_whiskers():
     assert [t.get_text() for t in axis.get_xticklabels()] == ["a", "b"]
 
 
+def test_numbers_stand_in_their_order_although_the_first_group_lacks_the_first():
+    data = pd.DataFrame({"hops": [3, 4, 1, 3], "kind": ["pair", "pair", "count", "count"], "v": [0.1, 0.2, 0.3, 0.4]})
+    axis = plots.bars(data, "hops", "v", group="kind", **WORDS).axes[0]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["1", "3", "4"]
+    last = axis.containers[1].patches
+    assert [round(p.get_x() + p.get_width() / 2, 2) for p in last] == [0.2, 1.2]  # the right half at 1 and 3
+
+
 def test_the_funnel_shows_counts_and_shares():
     data = pd.DataFrame({"stage": ["in", "valid", "right"], "kept": [200, 180, 50]})
     axis = plots.funnel(data, title="A quarter is kept").axes[0]

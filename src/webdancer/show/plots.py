@@ -6,6 +6,7 @@ tell apart. The paper's figures are not copied; these are ours.
 """
 
 from collections.abc import Sequence
+from numbers import Number
 from pathlib import Path
 
 import pandas as pd
@@ -65,10 +66,13 @@ def bars(
     """Vertical bars, one a row of `data`; side by side by `group`; whiskers from columns `low` to `high`.
 
     Args:
-        data: columns `x` (names), `y` (heights) and those of `group`, `low`, `high` if given.
+        data: columns `x` (names in their order, or numbers, which are sorted), `y` (heights) and those of `group`,
+            `low`, `high` if given.
     """
     fig, (axis,) = figure()
     names = list(dict.fromkeys(data[x]))
+    if all(isinstance(name, Number) for name in names):
+        names.sort()  # the first group may lack the first number
     groups = list(dict.fromkeys(data[group])) if group else [None]
     width = 0.8 / len(groups)
     for i, value in enumerate(groups):
