@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import by_heart
+import torch
 
 from webdancer import dapo
 from webdancer.agent import policy
@@ -16,7 +17,11 @@ SETTINGS = Settings(
 
 
 def go(folder: Path, settings: Settings = SETTINGS, **more) -> tuple:
-    """Train the policy in `folder/start`; returns the policy and the result."""
+    """Train the policy in `folder/start`; returns the policy and the result.
+
+    One thread, whatever the process had: sums split over more threads differ in their last bits.
+    """
+    torch.set_num_threads(1)
     agent = policy.load(folder / "start")
     questions = by_heart.QUESTIONS
     files = {"log": folder / "log.csv", "folder": folder / "dapo", "save_to": folder / "run.checkpoint"}

@@ -96,5 +96,5 @@ def test_growth_figure_says_how_much_more_time_how_much_more_size_takes():
     )
     fig = t.growth_figure(growth)
     complete(fig)
-    assert fig.axes[0].get_title() == "4 times the group size: 4 times the time"
-    assert fig.axes[1].get_title() == "4 times the parameters: 8 times the time"
+    assert fig.axes[0].get_title() == "4 times the group size:\n4 times the time"
+    assert fig.axes[1].get_title() == "4 times the parameters:\n8 times the time"

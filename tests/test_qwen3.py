@@ -100,3 +100,16 @@ def test_it_fits_a_plain_qwen3_in_fp32_and_nothing_else():
     wrapped = build()
     wrapped.model.layers[0].self_attn.q_proj = torch.nn.Sequential(wrapped.model.layers[0].self_attn.q_proj)
     assert not qwen3.fits(wrapped)
+
+
+@torch.inference_mode()
+def test_the_cache_grows_with_the_longest_row_up_to_its_capacity(model):
+    passes = qwen3.Qwen3(model, slots=2, capacity=700)
+    long, short = drawn(300, 1), drawn(4, 2)
+    passes.feed([0, 1], [0, 0], [long[:200], short])
+    passes.feed([0, 1], [200, 4], [long[200:], [9]])
+    assert passes.keys[0].shape[2] == 512
+    close(passes.feed([0, 1], [300, 5], [[7], [8]])[0], whole(model, [*long, 7]))
+    passes.feed([0], [301], [drawn(399, 3)])
+    assert passes.keys[0].shape[2] == 700
+    close(passes.feed([1], [6], [[3]])[0], whole(model, [*short, 9, 8, 3]))

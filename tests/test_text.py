@@ -148,12 +148,12 @@ def test_twice_the_markup_takes_no_more_than_a_few_times_as_long(piece):
     """Megabytes take seconds, not hours: time grows with size, with room for a busy machine."""
 
     def seconds(times: int) -> float:
-        started = time.process_time()
+        started = time.thread_time()  # of this thread alone: other tests leave threads that work on
         clean("<table>" + piece * times, "http://a.test/x")
-        return time.process_time() - started
+        return time.thread_time() - started
 
     few = min(seconds(2_500) for _ in range(2))
-    assert seconds(10_000) < 12 * few + 0.5
+    assert min(seconds(10_000) for _ in range(2)) < 12 * few + 0.5
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,8 +8,8 @@ tools over the same pages, sampling and limits, and train every group, live or d
 process of its own with one thread, and they take turns, five times. Compared is processor time, which other programs
 lengthen least; seconds on the clock stand beside it. TRL has no option to keep keys and values across turns.
 
-The second part lets one size grow at a time: rollouts a group, words of an observation (and with them the length of
-an episode), parameters of the model. It writes results/bench/figures/dapo_growth.png and .csv.
+The second part lets one size grow at a time: rollouts a group, tokens of an episode, parameters of the model. It writes
+results/bench/figures/dapo_growth.png and .csv.
 """
 
 import json
@@ -28,7 +28,7 @@ from webdancer.core import machine, record
 
 TURNS = 5
 WORKER = Path(__file__).with_name("rollout_worker.py")
-SIZES = {"threads": 1, "groups": 12, "samples": 8, "slots": 96, "max_tokens": 800, "steps": 2}
+SIZES = {"threads": 1, "groups": 12, "samples": 8, "slots": 96, "max_tokens": 512, "steps": 2}
 TARGETS = {"rollouts": 5.0, "dapo_step": 4.0}
 
 
@@ -95,8 +95,8 @@ def growth(folder: Path) -> pd.DataFrame:
     rows = []
     for samples in (4, 8, 16):
         rows.append(("rollouts a group", samples, once("ours_step", folder, samples=samples, groups=6, steps=4)))
-    for chars in (300, 600, 1200):
-        found = once("ours_step", folder, chars=chars, groups=6, steps=4)
+    for tokens in (120, 240, 480):  # with random weights, which write up to the limit
+        found = once("ours_step", folder, hidden=96, groups=6, max_tokens=tokens, steps=4)
         rows.append(("tokens of an episode", mean_tokens(found), found))
     for hidden in (48, 96, 192):
         found = once("ours_step", folder, hidden=hidden, groups=6, max_tokens=240, steps=4)

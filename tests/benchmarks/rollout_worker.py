@@ -62,7 +62,6 @@ class Clock:
 def ours_step(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
     """Rollouts and two updates, on every group, live or dead, as the peer trains them all."""
     agent, tools = policy.load(folder / "sft"), tools_of(folder)
-    tools.max_observation_chars = o.get("chars", tools.max_observation_chars)
     if "hidden" in o:  # another size, with random weights: every episode is written up to its limit
         agent = policy.build_tiny(agent.tokenizer, hidden=o["hidden"], feed_forward=8 * o["hidden"] // 3)
     s = dapo_batch.Settings(

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-TOGETHER = 16  # rows whose attention is computed together: similar lengths, and few enough to stay in the caches
+CALL = 300  # tokens of a row that are read in about the time that one more call of an operation takes
 
 
 @dataclass
@@ -63,7 +63,7 @@ def fits(model: Any) -> bool:
 
 
 class Qwen3:
-    """The weights of a model and a cache of `slots` rows with room for `capacity` tokens each.
+    """The weights of a model and a cache of `slots` rows for up to `capacity` tokens each.
 
     The weights are copied when it is made: make another one after an update.
     """
@@ -82,10 +82,18 @@ class Qwen3:
         self.blocks = [self._block(layer) for layer in base.layers]
         angles = torch.outer(torch.arange(capacity, dtype=torch.float32), base.rotary_emb.inv_freq.float())
         self.turn = torch.polar(torch.ones_like(angles), angles)[:, None]
-        self.slots, self.capacity = slots, capacity
-        shape = (slots, self.keys_heads, capacity, self.dim)
+        self.slots, self.most, self.capacity = slots, capacity, min(capacity, 256)
+        shape = (slots, self.keys_heads, self.capacity, self.dim)
         self.keys = [torch.zeros(shape) for _ in self.blocks]
         self.values = [torch.zeros(shape) for _ in self.blocks]
+
+    def _grow(self, length: int) -> None:
+        """Make room for rows of `length` tokens: few episodes are long, and to clear what nobody uses takes time."""
+        before, self.capacity = self.capacity, min(self.most, max(length, 2 * self.capacity))
+        for stores in (self.keys, self.values):
+            for number, store in enumerate(stores):
+                stores[number] = store.new_zeros(self.slots, self.keys_heads, self.capacity, self.dim)
+                stores[number][:, :, :before] = store
 
     def _block(self, layer: Any) -> Block:
         """The weights of a layer; the two halves of each query and key head are interleaved to complex pairs."""
@@ -124,32 +132,44 @@ class Qwen3:
         at = torch.arange(len(where)) + (torch.tensor(starts) - ends + counts).repeat_interleave(counts)
         ids = torch.tensor([token for tokens in new for token in tokens])
         stops = (torch.tensor(starts) + counts).tolist()
+        if max(stops) > self.capacity:
+            self._grow(max(stops))
         alone = sum(len(tokens) == 1 for tokens in new)
         pieces = [
             (rows[i], starts[i], stops[i], int(ends[i]) - len(new[i]), int(ends[i])) for i in range(alone, len(rows))
         ]
         reads = self._reads(rows[:alone], stops[:alone]) if alone else None
-        final = self._reads(rows, stops)
+        final = self._reads(rows, stops) if pieces or reads is None else reads
         logits = self._blocks(ids, where, at, (reads, alone, pieces), (final, ends - 1))
         return logits if order == list(range(len(order))) else logits[torch.tensor(order).argsort()]
 
     def _reads(self, rows: list[int], lengths: list[int]) -> Reads:
-        """Which neighbouring rows to read together, how far, and what each may see; `rows` in any order."""
-        longest: dict[int, int] = {}
-        for row, length in zip(rows, lengths, strict=True):
-            longest[row // TOGETHER] = max(longest.get(row // TOGETHER, 0), length)
-        parts = [(p * TOGETHER, min(self.slots, (p + 1) * TOGETHER), n) for p, n in sorted(longest.items())]
-        before, total = {}, 0
-        for first, last, _ in parts:
-            before[first // TOGETHER] = total - first
-            total += last - first
-        place = [before[row // TOGETHER] + row for row in rows]
-        index = torch.tensor(place)
-        seen = torch.ones(total, dtype=torch.long)
-        seen[index] = torch.tensor(lengths)
+        """Which neighbouring rows to read together, how far, and what each may see.
+
+        A row joins those before it, together with idle rows between, if reading all of them as far as the longest costs
+        no more than a call of its own.
+        """
+        parts: list[list[int]] = []
+        places, total = [0] * len(rows), 0
+        for i in sorted(range(len(rows)), key=rows.__getitem__):
+            row, length = rows[i], lengths[i]
+            if parts:
+                first, last, longest = parts[-1]
+                whole = max(longest, length)
+                if whole * (row + 1 - first) <= longest * (last - first) + length + CALL:
+                    parts[-1] = [first, row + 1, whole]
+                    places[i] = total + row - last
+                    total += row + 1 - last
+                    continue
+            parts.append([row, row + 1, length])
+            places[i], total = total, total + 1
+        place = None if places == list(range(total)) else torch.tensor(places)
+        seen = torch.tensor(lengths)
+        if place is not None:
+            seen = torch.ones(total, dtype=torch.long).index_copy_(0, place, seen)
         hidden = torch.arange(max(lengths)) >= seen.repeat_interleave(self.keys_heads)[:, None]
         mask = torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)[:, None]
-        return Reads(parts, None if place == list(range(total)) else index, total, mask)
+        return Reads([tuple(part) for part in parts], place, total, mask)
 
     def _blocks(self, ids: torch.Tensor, where: torch.Tensor, at: torch.Tensor, many: Any, final: Any) -> torch.Tensor:
         """All blocks over the flat tokens; `many` says how they attend, `final` how the last token of each row does."""
@@ -221,6 +241,8 @@ class Qwen3:
 
     def put(self, rows: list[int], kept: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Start `rows` with what `keep` copied."""
+        if kept[0][0].shape[1] > self.capacity:
+            self._grow(kept[0][0].shape[1])
         for stores, parts in zip(zip(self.keys, self.values, strict=True), kept, strict=True):
             for store, part in zip(stores, parts, strict=True):
                 store[rows, :, : part.shape[1]] = part

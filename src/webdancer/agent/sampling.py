@@ -56,10 +56,11 @@ def _invert(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """
     rows, vocabulary = weights.shape
     blocks = functional.pad(weights, (0, -vocabulary % WIDE)).view(rows, -1, WIDE)
-    totals = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    sums = blocks.sum(-1).double()
+    totals = sums.cumsum(-1)
     aim = draws[:, None] * totals[:, -1:]
     block = _passing(totals, aim)
-    before = totals.gather(-1, block) - blocks.sum(-1, dtype=torch.float64).gather(-1, block)
+    before = totals.gather(-1, block) - sums.gather(-1, block)
     chosen = blocks.gather(1, block[:, :, None].expand(-1, 1, WIDE)).squeeze(1)
     inside = before + chosen.cumsum(-1, dtype=torch.float64)
     return (block * WIDE + _passing(inside, aim)).squeeze(-1)

@@ -173,11 +173,11 @@ def growth_figure(growth: pd.DataFrame) -> Figure:
         at = np.arange(len(part))
         axis.bar(at, part["rollout"], color=COLOURS[0], label="rollouts")
         axis.bar(at, part["update"], bottom=part["rollout"], color=COLOURS[1], label="updates")
-        axis.set_xticks(at, [f"{v:,g}" for v in part["value"]])
+        axis.set_xticks(at, [f"{v / 1e6:.2g}M" if v >= 1e5 else f"{v:g}" for v in part["value"]])
         total = (part["rollout"] + part["update"]).to_numpy()
         times, larger = total[-1] / total[0], part["value"].iloc[-1] / part["value"].iloc[0]
         axis.set(
-            title=f"{larger:.3g} times the {name}: {times:.2g} times the time", xlabel=name, ylabel="seconds a step"
+            title=f"{larger:.2g} times the {name}:\n{times:.2g} times the time", xlabel=name, ylabel="seconds a step"
         )
         axis.title.set_fontsize(9)
     axes[0].legend(frameon=False, fontsize=8)
