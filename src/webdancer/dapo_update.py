@@ -7,11 +7,13 @@ the log. Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`, 
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from webdancer import dapo_log, dapo_loss
+from webdancer.agent.helpers import Helpers
 from webdancer.dapo_average import snapshot
 from webdancer.dapo_batch import Batch, Rollout, Settings, TrainingError, minibatches, seed_of
 
@@ -43,12 +45,18 @@ def _tensors(model: Any, rollouts: Sequence[Rollout]) -> tuple[torch.Tensor, tor
 
 
 def update(
-    model: Any, optimiser: Any, rollouts: Sequence[Rollout], old: Sequence[Sequence[float]], s: Settings
+    model: Any,
+    optimiser: Any,
+    rollouts: Sequence[Rollout],
+    old: Sequence[Sequence[float]],
+    s: Settings,
+    helpers: Helpers | None = None,
 ) -> dict[str, float]:
     """One optimiser step on `rollouts`, in micro-batches whose gradients add up exactly.
 
     Args:
         model: weights to train. rollouts: a mini-batch, each with trained tokens. old: their stored log-probabilities.
+        helpers: processes that compute micro-batches beside this one, with the weights of `model`.
 
     Returns:
         Sums over the trained tokens (`tokens, entropy, ratio, low, high`), `ratio_max`, `loss` and `grad_norm`.
@@ -59,20 +67,19 @@ def update(
     tokens = [r.trained for r in rollouts]
     weights = dapo_loss.token_weights(tokens, [r.group for r in rollouts], s.aggregation)
     optimiser.zero_grad(set_to_none=True)
-    totals = dict.fromkeys(("loss", "entropy", "ratio", "low", "high"), 0.0)
-    largest = 0.0
+    parts = []
     for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], s.micro_tokens):
-        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
-        logp, entropy = dapo_loss.token_logp(model, ids, mask)
-        before = torch.tensor([p for i in chosen for p in old[i]], device=logp.device)
-        advantage = dapo_loss.spread([rollouts[i].advantage for i in chosen], mask)
-        part = dapo_loss.surrogate(logp, before, advantage, s.eps_low, s.eps_high)
-        loss = (part.loss * dapo_loss.spread([weights[i] for i in chosen], mask)).sum()
-        loss.backward()
-        values = (loss.detach(), entropy.sum(), part.ratio.sum(), part.low.sum(), part.high.sum())
-        for name, value in zip(totals, values, strict=True):
-            totals[name] += float(value)
-        largest = max(largest, float(part.ratio.max()))
+        few = [rollouts[i] for i in chosen]
+        tokens_of = ([r.episode.ids for r in few], [r.episode.mask for r in few])
+        parts.append(
+            (*tokens_of, [old[i] for i in chosen], [r.advantage for r in few], [weights[i] for i in chosen], s)
+        )
+    if helpers is not None and helpers.count:
+        found = helpers.run(SimpleNamespace(model=model), _part_of, parts, gradients=True)
+    else:
+        found = [_part(model, *part) for part in parts]
+    totals = {name: sum(row[name] for row in found) for name in ("loss", "entropy", "ratio", "low", "high")}
+    largest = max(row["ratio_max"] for row in found)
     norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), s.grad_clip))
     if not (math.isfinite(totals["loss"]) and math.isfinite(norm)):
         optimiser.zero_grad(set_to_none=True)
@@ -81,7 +88,36 @@ def update(
     return {**totals, "ratio_max": largest, "grad_norm": norm, "tokens": float(sum(tokens))}
 
 
-def learn(model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int) -> dict[str, float]:
+def _part_of(policy: Any, *part: Any) -> dict[str, float]:
+    """`_part` with the policy, as helpers call it."""
+    return _part(policy.model, *part)
+
+
+def _part(
+    model: Any,
+    ids: Sequence[Sequence[int]],
+    mask: Sequence[Sequence[bool]],
+    old: Sequence[Sequence[float]],
+    advantages: Sequence[float],
+    weights: Sequence[float],
+    s: Settings,
+) -> dict[str, float]:
+    """Add the gradient of a micro-batch; its sums over trained tokens, its loss, and its largest ratio."""
+    device = model.get_output_embeddings().weight.device
+    tokens, trained = dapo_loss.pad(ids, 0, torch.long, device), dapo_loss.pad(mask, False, torch.bool, device)
+    logp, entropy = dapo_loss.token_logp(model, tokens, trained)
+    before = torch.tensor([p for row in old for p in row], device=logp.device)
+    part = dapo_loss.surrogate(logp, before, dapo_loss.spread(advantages, trained), s.eps_low, s.eps_high)
+    loss = (part.loss * dapo_loss.spread(weights, trained)).sum()
+    loss.backward()
+    sums = {"loss": loss.detach(), "entropy": entropy.sum(), "ratio": part.ratio.sum()}
+    sums |= {"low": part.low.sum(), "high": part.high.sum(), "ratio_max": part.ratio.max()}
+    return {name: float(value) for name, value in sums.items()}
+
+
+def learn(
+    model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int, helpers: Helpers | None = None
+) -> dict[str, float]:
     """All updates on one rollout batch; the averages over its trained tokens as columns of the log.
 
     Raises:
@@ -98,7 +134,7 @@ def learn(model: Any, optimiser: Any, batch: Batch, settings: Settings, step: in
         row["logp_gap"] = dapo_log.mean_gap(stored, again)
         stored = again if settings.old_logp == "trainer" else stored
     try:
-        sums = [update(model, optimiser, part, old, settings) for part, old in zip(parts, stored, strict=True)]
+        sums = [update(model, optimiser, part, old, settings, helpers) for part, old in zip(parts, stored, strict=True)]
     except TrainingError as error:
         raise TrainingError(f"DAPO stopped at step {step}: {error}") from error
     tokens = sum(s["tokens"] for s in sums)

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from webdancer.agent import checkpoint, lora, optim, packed
 from webdancer.agent.policy import Policy, decoder, trained_logits
 from webdancer.agent.tracker import Tracker
-from webdancer.sft_data import Example, batches, collate, digest, next_parts, pack, renamed
+from webdancer.sft_data import Example, batches, collate, digest, evenly, next_parts, pack, renamed
 
 KIND = "sft"
 Watch = Callable[[int], dict[str, float]]
@@ -232,23 +232,32 @@ def gradient(policy: Policy, batch: Sequence[Example], recipe: Recipe) -> dict[s
     """Add the gradient of a batch's mean loss to the weights' gradients.
 
     The batch is computed in parts of at most `micro_tokens`. Their gradients add up exactly to the batch's, because
-    all of them divide by the same number, the trained tokens of the whole batch.
+    all of them divide by the same number, the trained tokens of the whole batch. With `policy.helpers` every part is
+    divided among them and this process.
 
     Returns:
         `loss`, `tokens` (padding not counted) and `trained` ones.
     """
+    trained = sum(sum(e.mask[1:]) for e in batch)
+    parts = list(next_parts(batch, recipe.micro_tokens or recipe.batch_tokens, recipe.packing))
+    if policy.helpers is not None and policy.helpers.count:
+        parts = [few for part in parts for few in evenly(part, policy.helpers.parts)]
+        sums = policy.helpers.run(policy, _part, [(part, trained, recipe) for part in parts], gradients=True)
+    else:
+        sums = [_part(policy, part, trained, recipe) for part in parts]
+    return {"loss": sum(sums) / trained, "tokens": sum(len(e.ids) for e in batch), "trained": trained}
+
+
+def _part(policy: Policy, part: Sequence[Example], trained: int, recipe: Recipe) -> float:
+    """Add the gradient of a part's summed loss over `trained`; returns the sum."""
     policy.model.train()
     device = next(policy.model.parameters()).device
-    trained = sum(sum(e.mask[1:]) for e in batch)
-    total = 0.0
-    for part in next_parts(batch, recipe.micro_tokens or recipe.batch_tokens, recipe.packing):
-        tensors = pack(part, device) if recipe.packing else collate(part, policy.tokenizer.pad_token_id, device)
-        with _attention(policy.model, recipe):
-            with _precision(policy.model, device):
-                loss, _ = loss_sum(policy.model, *tensors)
-            (loss / trained).backward()
-        total += loss.item()
-    return {"loss": total / trained, "tokens": sum(len(e.ids) for e in batch), "trained": trained}
+    tensors = pack(part, device) if recipe.packing else collate(part, policy.tokenizer.pad_token_id, device)
+    with _attention(policy.model, recipe):
+        with _precision(policy.model, device):
+            loss, _ = loss_sum(policy.model, *tensors)
+        (loss / trained).backward()
+    return loss.item()
 
 
 def _attention(model: Any, recipe: Recipe) -> Any:

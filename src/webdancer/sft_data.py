@@ -106,6 +106,22 @@ def _room(batch: Sequence[Example], packed: bool) -> int:
     return sum(lengths) if packed else max(lengths) * len(batch)
 
 
+def evenly(batch: Sequence[Example], count: int) -> list[list[Example]]:
+    """`batch` in at most `count` parts of about as many tokens, its order kept.
+
+    >>> [len(part) for part in evenly([Example((1,) * n, (True,) * n, 1) for n in (4, 2, 2, 2, 2)], 2)]
+    [2, 3]
+    """
+    whole = sum(len(e.ids) for e in batch)
+    parts: list[list[Example]] = [[] for _ in range(count)]
+    before = 0
+    for example in batch:
+        middle = before + len(example.ids) / 2
+        parts[min(count - 1, int(count * middle / whole))].append(example)
+        before += len(example.ids)
+    return [part for part in parts if part]
+
+
 def digest(examples: Sequence[Example]) -> str:
     """A short fingerprint of ids and masks in their order, by which a checkpoint knows its data."""
     state = hashlib.sha256()

@@ -6,7 +6,7 @@ model has 7 billion parameters, ours about half a million, so that two CPU cores
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,16 @@ BACKENDS = ("torch", "unsloth")
 @dataclass
 class Policy:
     """A causal language model and its tokenizer. `model` is a Hugging Face module, `tokenizer` carries the chat
-    template.
+    template; `helpers`, if set, are processes that compute with the same weights (`helpers.Helpers`).
     """
 
     model: Any
     tokenizer: Any
+    helpers: Any = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy in another process gets: helpers are this process's own."""
+        return self.__dict__ | {"helpers": None}
 
     @property
     def end(self) -> int:

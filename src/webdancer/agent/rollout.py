@@ -1,9 +1,9 @@
 """Episodes of a local policy: many at once, each in a slot of a key-value cache, with real tools between the turns.
 
 Stages 06 and 07 call `run`; shown in 06_dapo. A sampled token is kept as an id from here to the loss, and never
-re-tokenised. How the slots are kept busy stands in `table`, the forward pass in `forward`. On a CPU the questions are
-dealt to as many tables as torch has threads: two tables of one thread each do more than one table of two threads,
-because the operations of a small model are too small to share.
+re-tokenised. How the slots are kept busy stands in `table`, the forward pass in `forward`. Where the policy has
+`helpers` (`helpers.Helpers`), the episodes are dealt to them and this process: the operations of a small model are too
+small to share among threads. Without them, or with tools that cannot be copied, there are as many tables as threads.
 
 Departures from the paper, which used an inference server: (1) one process; (2) each episode draws from its own random
 stream, so a sample depends on its seed and not on its neighbours (what other rows share its pass can change the last
@@ -11,9 +11,8 @@ digit of a logit, and so a token, where a draw falls within that digit of the bo
 malformed call is answered by an error message and the episode goes on, but a turn with neither call nor answer ends it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -21,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from webdancer.agent.episode import Episode, Limits
+from webdancer.agent.helpers import one_thread
 from webdancer.agent.policy import Policy
 from webdancer.agent.table import Shared, Table
 from webdancer.core import prompts
@@ -59,23 +59,49 @@ def run(
         prefill_tokens: tokens of prompts and observations that enter in one pass at most, padding counted.
         patience: passes that go on while tools are at work, before the table waits for them; always the same number,
             so that a run comes out the same to the last digit. -1: never wait while a slot can go on, for slow tools.
-        tables: parts that run side by side with a share of the questions and slots; 0: torch's threads on a CPU.
+        tables: tables of slots in this process, each with a share of the questions and slots; 0: the helpers' if the
+            policy has any and the tools can be copied, else torch's threads on a CPU.
 
     Returns:
         Episodes ordered by question, then by sample.
     """
-    limits = Limits(temperature, top_p, max_turns, max_tokens, max_turn_tokens, prefill_tokens, patience)
-    heads = {q.id: prompts.head(q.question, date, prompt_style) for q in questions}
-    episodes = [Episode(q.id, s, list(heads[q.id]), [], [], []) for q in questions for s in range(samples)]
+    options = {"temperature": temperature, "top_p": top_p, "max_turns": max_turns, "max_tokens": max_tokens}
+    options |= {"max_turn_tokens": max_turn_tokens, "prefill_tokens": prefill_tokens, "patience": patience}
+    heads = [prompts.head(q.question, date, prompt_style) for q in questions]
+    blank = [
+        Episode(q.id, s, list(head), [], [], [])
+        for q, head in zip(questions, heads, strict=True)
+        for s in range(samples)
+    ]
+    with tqdm(total=len(blank), desc=progress, disable=not progress, mininterval=10) as bar:
+        helpers = None if tables else policy.helpers
+        if helpers is not None and helpers.count and (key := helpers.keep(tools)) >= 0:
+            count = helpers.parts
+            parts = [(blank[n::count], -(-slots // count), seed, Limits(**options)) for n in range(count)]
+            played = helpers.run(policy, _part, parts, kept=key)
+            bar.update(len(blank))
+            return [played[n % count][n // count] for n in range(len(blank))]
+        if not tables:
+            tables = torch.get_num_threads() if next(policy.model.parameters()).device.type == "cpu" else 1
+        return _here(policy, tools, blank, slots, seed, Limits(**options), tables, bar)
+
+
+def _part(policy: Policy, tools: Any, episodes: list[Episode], slots: int, seed: int, limits: Limits) -> list[Episode]:
+    """Some episodes, played by one process at one table."""
+    with tqdm(disable=True) as bar:
+        return _here(policy, tools, episodes, slots, seed, limits, 1, bar)
+
+
+def _here(
+    policy: Policy, tools: Any, episodes: list[Episode], slots: int, seed: int, limits: Limits, tables: int, bar: Any
+) -> list[Episode]:
+    """The episodes, played in this process by so many tables."""
     policy.model.eval()
-    if not tables:
-        tables = torch.get_num_threads() if next(policy.model.parameters()).device.type == "cpu" else 1
-    of = {q.id: n % tables for n, q in enumerate(questions)}
-    parts = [part for n in range(tables) if (part := [e for e in episodes if of[e.question_id] == n])]
+    numbers = {name: n for n, name in enumerate(dict.fromkeys(e.question_id for e in episodes))}
+    parts = [part for n in range(tables) if (part := [e for e in episodes if numbers[e.question_id] % tables == n])]
     with (
-        tqdm(total=len(episodes), desc=progress, disable=not progress, mininterval=10) as bar,
         ThreadPoolExecutor(1, "observations") as thread,
-        _one_thread_each(len(parts)),
+        one_thread(len(parts) > 1),
         ThreadPoolExecutor(max(1, len(parts)), "tables") as pool,
     ):
         shared = Shared(policy, tools, limits, seed, thread, Lock())
@@ -95,15 +121,3 @@ def _play(shared: Shared, episodes: list[Episode], slots: int, bar: Any) -> None
             table.ask()
             bar.update(table.release())
             table.sort()
-
-
-@contextmanager
-def _one_thread_each(tables: int) -> Iterator[None]:
-    """While several tables run, torch works with one thread for each of them."""
-    before = torch.get_num_threads()
-    if tables > 1:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

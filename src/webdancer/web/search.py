@@ -68,6 +68,10 @@ class SearchIndex:
         self._read = lru_cache(maxsize=READ_PAGES)(self._read_page)
         self._cached = lru_cache(maxsize=50_000)(self._search)  # a group of rollouts asks the same again and again
 
+    def __reduce__(self) -> Any:
+        """For a copy in another process: without what was found before. (An index loaded from disk is opened anew.)"""
+        return SearchIndex, (self.pages, self._bm25, self.snippet_words, self.title_weight, self.built_from)
+
     @classmethod
     def build(
         cls, pages: Iterable[Page], snippet_words: int = 40, title_weight: int = 2, folder: str | Path = ""

@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
@@ -114,6 +115,21 @@ class Tools:
         self._running: dict[Any, Future[Any]] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS, "tools")  # starts a thread only when there is work for it
+
+    def __reduce__(self) -> Any:
+        """For a copy in another process: tools over stored pages alone. A connection, a budget or a recording is one
+        and cannot be copied.
+
+        Raises:
+            TypeError: there is one.
+        """
+        if self.summarise is not None or self.reader is not None or not isinstance(self.index, SearchIndex):
+            raise TypeError(
+                "got tools with a summariser or the live web, wanted stored pages alone: these can be copied"
+            )
+        names = ("results", "snippet_words", "max_queries", "max_observation_chars", "max_page_chars", "max_windows")
+        dials = {name: getattr(self, name) for name in (*names, "evidence_sentences")}
+        return partial(Tools, **dials), (self.index, list(self._pages))
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Carry out one call and return its observation.
