@@ -9,7 +9,7 @@ export OMP_NUM_THREADS = 2
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: setup reproduce test test-unsloth lab lint format bench tables constraints
+.PHONY: setup reproduce seeds test test-unsloth lab lint format bench tables constraints
 
 setup: $(STAMP)
 
@@ -21,6 +21,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 reproduce: setup
 	$(BIN)/python -m webdancer.run $(PROFILE)
+
+# The profile again with other seeds, each in results/$(PROFILE)_seedN: how much do the numbers move?
+SEEDS ?= 1 2
+seeds: setup
+	for n in $(SEEDS); do $(BIN)/python -m webdancer.run $(PROFILE) --seed $$n || exit 1; done
 
 test: setup lint
 	$(BIN)/python -m pytest

@@ -26,7 +26,7 @@ class Toy:
         sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": VOCABULARY}
         heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True}
         self.model = Qwen3ForCausalLM(Qwen3Config(**sizes, **heads)).float().eval()
-        self.tokenizer = self.helpers = None
+        self.tokenizer = self.workers = None
 
 
 @pytest.fixture

@@ -54,6 +54,16 @@ def test_runs_in_order_then_only_what_is_not_fresh(root, two, capfd):
     assert "fresh" in run.table("tiny").splitlines()[0]
 
 
+def test_another_seed_is_another_run_beside(root, two):
+    assert run.run("tiny") == run.run("tiny", seed=7) == ["01_a", "02_b"]
+    assert run.run("tiny") == run.run("tiny", seed=7) == []
+    folder = root / "results" / "tiny_seed7"
+    marker = json.loads((folder / "02_b.json").read_text())
+    assert (marker["seed"], marker["metrics"], marker["parameters"]["profile"]) == (7, {"n": 7}, "tiny_seed7")
+    assert (folder / "artifacts" / "02_b.txt").read_text() == "7"
+    assert "fresh" in run.table("tiny", 7) and run.main(["tiny", "--seed", "7", "--list"]) == 0
+
+
 def test_what_the_executed_notebook_looks_like(root, add_notebook):
     noise = "import sys, os\nprint(os.getcwd(), sys.executable, sys.prefix)\nimport warnings\nwarnings.warn('look')"
     bar = "from tqdm import tqdm\nfor i in tqdm(range(30), mininterval=0):\n    pass"

@@ -1,5 +1,7 @@
 """The README's tables from hand-made markers."""
 
+import json
+
 import nbformat
 import pytest
 
@@ -45,6 +47,17 @@ def test_parts(results):
     lines = tables.parts(results, tables.markers(results)).splitlines()
     assert lines[0] == "| questions | n | after SFT (05) | after DAPO (06) |"
     assert lines[2:] == ["| count | 300 | 50 % | 50 % |", "| 2 hops | 300 | 25 % | 25 % |"]
+
+
+def test_a_row_for_each_seed(results):
+    marker = json.loads((results / "results" / "laptop" / "07_evaluate.json").read_text())
+    record.write_json(results / "results" / "laptop" / "07_evaluate.json", marker | {"seed": 0})
+    record.write_json(results / "results" / "laptop_seed4" / "07_evaluate.json", marker | {"seed": 4, "seconds": 90.0})
+    record.write_json(results / "results" / "laptop_other" / "07_evaluate.json", marker | {"seed": 9})
+    lines = tables.seeds(results, {}).splitlines()
+    share, after = "50.0 (45.0 to 55.0)", "62.5 (57.5 to 67.5)"
+    row = f"| {share} | {after} | +12.5 (+8.0 to +17.0) | {share} | +12.5 | 50.0, 62.5 |"
+    assert lines[2:] == [f"| 0 {row} 6.0 min |", f"| 4 {row} 1.5 min |"]
 
 
 def test_fill_replaces_only_between_the_marks(results):

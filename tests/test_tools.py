@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webdancer.core.schema import Page
+from webdancer.web.layout import render_visit
 from webdancer.web.search import SearchIndex
-from webdancer.web.tools import Tools, extract, page_key, render_visit
+from webdancer.web.tools import Tools, extract, page_key
 
 PAGES = [
     Page(

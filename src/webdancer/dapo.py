@@ -176,7 +176,7 @@ class Run:
         s, engine, match = self.settings, self.engine, self.match
         batch = collect(self.policy, self.source, self.tools, s, step, engine=engine, match=match)
         sampled = time.perf_counter()
-        learned = learn(self.policy.model, self.optimiser, batch, s, step, self.policy.helpers)
+        learned = learn(self.policy.model, self.optimiser, batch, s, step, self.policy.workers)
         row = {"step": step, **dapo_log.describe(batch), **learned}
         self.average.update(step)
         row |= {"lr": rate, "seconds_rollout": sampled - started, "seconds": time.perf_counter() - started}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from webdancer import dapo_log, dapo_loss
-from webdancer.agent.helpers import Helpers
+from webdancer.agent.workers import Workers
 from webdancer.dapo_average import snapshot
 from webdancer.dapo_batch import Batch, Rollout, Settings, TrainingError, minibatches, seed_of
 
@@ -50,13 +50,13 @@ def update(
     rollouts: Sequence[Rollout],
     old: Sequence[Sequence[float]],
     s: Settings,
-    helpers: Helpers | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, float]:
     """One optimiser step on `rollouts`, in micro-batches whose gradients add up exactly.
 
     Args:
         model: weights to train. rollouts: a mini-batch, each with trained tokens. old: their stored log-probabilities.
-        helpers: processes that compute micro-batches beside this one, with the weights of `model`.
+        workers: processes that compute micro-batches beside this one, with the weights of `model`.
 
     Returns:
         Sums over the trained tokens (`tokens, entropy, ratio, low, high`), `ratio_max`, `loss` and `grad_norm`.
@@ -74,8 +74,8 @@ def update(
         parts.append(
             (*tokens_of, [old[i] for i in chosen], [r.advantage for r in few], [weights[i] for i in chosen], s)
         )
-    if helpers is not None and helpers.count:
-        found = helpers.run(SimpleNamespace(model=model), _part_of, parts, gradients=True)
+    if workers is not None and workers.count:
+        found = workers.run(SimpleNamespace(model=model), _part_of, parts, gradients=True)
     else:
         found = [_part(model, *part) for part in parts]
     totals = {name: sum(row[name] for row in found) for name in ("loss", "entropy", "ratio", "low", "high")}
@@ -89,7 +89,7 @@ def update(
 
 
 def _part_of(policy: Any, *part: Any) -> dict[str, float]:
-    """`_part` with the policy, as helpers call it."""
+    """`_part` with the policy, as workers call it."""
     return _part(policy.model, *part)
 
 
@@ -116,7 +116,7 @@ def _part(
 
 
 def learn(
-    model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int, helpers: Helpers | None = None
+    model: Any, optimiser: Any, batch: Batch, settings: Settings, step: int, workers: Workers | None = None
 ) -> dict[str, float]:
     """All updates on one rollout batch; the averages over its trained tokens as columns of the log.
 
@@ -134,7 +134,7 @@ def learn(
         row["logp_gap"] = dapo_log.mean_gap(stored, again)
         stored = again if settings.old_logp == "trainer" else stored
     try:
-        sums = [update(model, optimiser, part, old, settings, helpers) for part, old in zip(parts, stored, strict=True)]
+        sums = [update(model, optimiser, part, old, settings, workers) for part, old in zip(parts, stored, strict=True)]
     except TrainingError as error:
         raise TrainingError(f"DAPO stopped at step {step}: {error}") from error
     tokens = sum(s["tokens"] for s in sums)

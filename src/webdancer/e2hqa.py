@@ -18,8 +18,8 @@ from webdancer.checks import leaks
 from webdancer.core import prompts
 from webdancer.core.schema import Page, Question
 from webdancer.linkgraph import names
+from webdancer.web.layout import render_hits
 from webdancer.web.search import Hit
-from webdancer.web.tools import render_hits
 
 Search = Callable[[str, int], Sequence[Hit]]
 LOOKED_AT = 30  # results that are looked through for a sentence with the entity

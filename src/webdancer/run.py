@@ -1,8 +1,9 @@
-"""Run the notebooks of a profile: `python -m webdancer.run PROFILE [--from NN] [--only NN] [--list] [--force]`.
+"""Run the notebooks of a profile: `python -m webdancer.run PROFILE`; `--help` names what else it takes.
 
 In: `notebooks/`, `params/<profile>/`. Out: executed notebooks in `results/<profile>/`, beside the marker that each
-notebook writes itself. All parameter files are checked before anything starts; what is fresh is skipped, so the
-same command resumes after a failure. papermill's word is not enough (`sys.exit(0)` counts as a success there): a step
+notebook writes itself; with `--seed N` in `results/<profile>_seedN/`, every notebook with that seed. All parameter
+files are checked before anything starts; what is fresh is skipped, so the same command resumes after a failure.
+papermill's word is not enough (`sys.exit(0)` counts as a success there): a step
 is done only when papermill ends without an error and the notebook wrote a new marker.
 """
 
@@ -52,8 +53,8 @@ class Step:
         return fingerprint.of(self.notebook, self.parameters, self.folder)
 
 
-def plan(profile: str) -> list[Step]:
-    """All notebooks in order, each with its parameters checked.
+def plan(profile: str, seed: int | None = None) -> list[Step]:
+    """All notebooks in order, each with its parameters checked; with a `seed`, those of another run of the profile.
 
     Raises:
         RunError: unknown profile, no notebooks, a parameter file missing or without a notebook, another kernel.
@@ -70,10 +71,10 @@ def plan(profile: str) -> list[Step]:
         raise RunError(
             f"params/{profile} and notebooks/ do not match: {', '.join(odd) or 'no notebooks'} in only one of them"
         )
-    return [_step(notebook, files[notebook.stem], profile) for notebook in notebooks]
+    return [_step(notebook, files[notebook.stem], profile, seed) for notebook in notebooks]
 
 
-def _step(notebook: Path, file: Path, profile: str) -> Step:
+def _step(notebook: Path, file: Path, profile: str, seed: int | None = None) -> Step:
     kernel = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("kernelspec", {}).get("name", KERNEL)
     if kernel != KERNEL:
         raise RunError(
@@ -82,6 +83,9 @@ def _step(notebook: Path, file: Path, profile: str) -> Step:
     values = params.check_file(file, notebook)
     if values.get("profile") != profile:
         raise RunError(f"params/{profile}/{file.name}: got profile {values.get('profile')!r}, wanted {profile!r}")
+    if seed is not None:
+        profile = f"{profile}_seed{seed}"
+        values |= {"profile": profile, "seed": seed}
     return Step(notebook, values, record.results_dir(profile))
 
 
@@ -216,13 +220,13 @@ def choose(steps: Sequence[Step], first: str = "", only: str = "") -> list[Step]
     return list(steps[at[0] : at[0] + 1] if only else steps[at[0] :])
 
 
-def run(profile: str, *, first: str = "", only: str = "", force: bool = False) -> list[str]:
+def run(profile: str, *, first: str = "", only: str = "", force: bool = False, seed: int | None = None) -> list[str]:
     """Run what is not fresh; returns the names of the notebooks that ran.
 
     Raises:
         RunError: see `plan` and `execute`; what was finished before stays.
     """
-    steps = plan(profile)
+    steps = plan(profile, seed)
     chosen, ran, started = choose(steps, first, only), [], time.monotonic()
     for step in chosen:
         why = "asked to (--force)" if force else stale(step)
@@ -235,14 +239,17 @@ def run(profile: str, *, first: str = "", only: str = "", force: bool = False) -
         ran.append(step.name)
         if json.loads(step.marker.read_text(encoding="utf-8"))["fingerprint"] != expected:
             print(f"{step.name}: something it depends on changed while it ran, so it will run again next time")
-    print(f"{profile}: {len(ran)} of {len(chosen)} notebooks ran, {time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"{steps[0].folder.name}: {len(ran)} of {len(chosen)} notebooks ran, {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
     return ran
 
 
-def table(profile: str) -> str:
+def table(profile: str, seed: int | None = None) -> str:
     """One line a notebook: name, seconds of the last run, fresh or why not."""
     lines = []
-    for step in plan(profile):
+    for step in plan(profile, seed):
         why = stale(step)
         try:
             seconds = f"{json.loads(step.marker.read_text(encoding='utf-8'))['seconds']:.0f} s"
@@ -258,21 +265,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m webdancer.run", description="Run the notebooks of a profile in order."
     )
     parser.add_argument("profile", help="a folder in params/, such as quick or laptop")
+    parser.add_argument("--seed", type=int, metavar="N", help="another run of the profile, in results/PROFILE_seedN")
     parser.add_argument("--from", dest="first", default="", metavar="NN", help="start at this notebook")
     parser.add_argument("--only", default="", metavar="NN", help="run only this notebook")
     parser.add_argument("--list", action="store_true", help="say what is fresh and stop")
     parser.add_argument("--force", action="store_true", help="run also what is fresh")
     args = parser.parse_args(arguments)
     try:
-        choose(plan(args.profile), args.first, args.only)
+        choose(plan(args.profile, args.seed), args.first, args.only)
     except (RunError, params.ParameterError) as error:
         print(f"Nothing was started. {error}", file=sys.stderr)
         return 2
     if args.list:
-        print(table(args.profile))
+        print(table(args.profile, args.seed))
         return 0
     try:
-        run(args.profile, first=args.first, only=args.only, force=args.force)
+        run(args.profile, first=args.first, only=args.only, force=args.force, seed=args.seed)
     except RunError as error:
         print(error, file=sys.stderr)
         return 1

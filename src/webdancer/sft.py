@@ -232,7 +232,7 @@ def gradient(policy: Policy, batch: Sequence[Example], recipe: Recipe) -> dict[s
     """Add the gradient of a batch's mean loss to the weights' gradients.
 
     The batch is computed in parts of at most `micro_tokens`. Their gradients add up exactly to the batch's, because
-    all of them divide by the same number, the trained tokens of the whole batch. With `policy.helpers` every part is
+    all of them divide by the same number, the trained tokens of the whole batch. With `policy.workers` every part is
     divided among them and this process.
 
     Returns:
@@ -240,9 +240,9 @@ def gradient(policy: Policy, batch: Sequence[Example], recipe: Recipe) -> dict[s
     """
     trained = sum(sum(e.mask[1:]) for e in batch)
     parts = list(next_parts(batch, recipe.micro_tokens or recipe.batch_tokens, recipe.packing))
-    if policy.helpers is not None and policy.helpers.count:
-        parts = [few for part in parts for few in evenly(part, policy.helpers.parts)]
-        sums = policy.helpers.run(policy, _part, [(part, trained, recipe) for part in parts], gradients=True)
+    if policy.workers is not None and policy.workers.count:
+        parts = [few for part in parts for few in evenly(part, policy.workers.parts)]
+        sums = policy.workers.run(policy, _part, [(part, trained, recipe) for part in parts], gradients=True)
     else:
         sums = [_part(policy, part, trained, recipe) for part in parts]
     return {"loss": sum(sums) / trained, "tokens": sum(len(e.ids) for e in batch), "trained": trained}

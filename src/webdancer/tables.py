@@ -86,6 +86,29 @@ def lift(found: dict[str, dict[str, Any]]) -> str:
     return f"DAPO minus SFT, paired by question: {value}."
 
 
+def seeds(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """One row a seed of the profile: Pass@1 before and after DAPO, the lift, Pass@3 of SFT, invalid outputs."""
+    head = ["seed", "SFT Pass@1", "DAPO Pass@1", "lift in points", "SFT Pass@3", "DAPO above it", "invalid SFT, DAPO"]
+    rows = [[*head, "time"]]
+    for folder in sorted((root / "results").glob(f"{PROFILE}*")):
+        if not re.fullmatch(rf"{PROFILE}(_seed\d+)?", folder.name) or not (folder / "07_evaluate.json").is_file():
+            continue
+        runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("[0-9][0-9]_*.json"))]
+        metrics = runs[-1]["metrics"]
+        sft, dapo, gain = (*(metrics["models"][name] for name in ("sft", "dapo")), metrics["dapo_minus_sft"])
+        low, high = (100 * bound for bound in gain["ci95"])
+        over = 100 * (dapo["pass_at_1"]["value"] - sft["pass_at_3"]["value"])
+        rows.append([str(runs[-1]["seed"]), percent(sft["pass_at_1"]), percent(dapo["pass_at_1"])])
+        rows[-1] += [
+            f"{100 * gain['value']:+.1f} ({low:+.1f} to {high:+.1f})",
+            percent(sft["pass_at_3"]),
+            f"{over:+.1f}",
+        ]
+        rows[-1].append(", ".join(f"{100 * m['invalid_rate']['value']:.1f}" for m in (sft, dapo)))
+        rows[-1].append(f"{sum(run['seconds'] for run in runs) / 60:.1f} min")
+    return table(rows) if len(rows) > 1 else NOT_RUN
+
+
 def parts(root: Path, found: dict[str, dict[str, Any]]) -> str:
     """Pass@1 by kind of question and by hops, a column a model; n is that of the model with most questions."""
     if "07_evaluate" not in found:
@@ -161,6 +184,7 @@ def fill(text: str, root: Path) -> str:
         "notebooks": notebooks,
         "results": results,
         "parts": parts,
+        "seeds": seeds,
         "benches": benches,
         "judges": tables_judge.judges,
     }

@@ -23,16 +23,16 @@ BACKENDS = ("torch", "unsloth")
 @dataclass
 class Policy:
     """A causal language model and its tokenizer. `model` is a Hugging Face module, `tokenizer` carries the chat
-    template; `helpers`, if set, are processes that compute with the same weights (`helpers.Helpers`).
+    template; `workers`, if set, are processes that compute with the same weights (`workers.Workers`).
     """
 
     model: Any
     tokenizer: Any
-    helpers: Any = field(default=None, repr=False, compare=False)
+    workers: Any = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy in another process gets: helpers are this process's own."""
-        return self.__dict__ | {"helpers": None}
+        """What a copy in another process gets: workers are this process's own."""
+        return self.__dict__ | {"workers": None}
 
     @property
     def end(self) -> int:

@@ -2,7 +2,7 @@
 
 Stages 06 and 07 call `run`; shown in 06_dapo. A sampled token is kept as an id from here to the loss, and never
 re-tokenised. How the slots are kept busy stands in `table`, the forward pass in `forward`. Where the policy has
-`helpers` (`helpers.Helpers`), the episodes are dealt to them and this process: the operations of a small model are too
+`workers` (`workers.Workers`), the episodes are dealt to them and this process: the operations of a small model are too
 small to share among threads. Without them, or with tools that cannot be copied, there are as many tables as threads.
 
 Departures from the paper, which used an inference server: (1) one process; (2) each episode draws from its own random
@@ -20,9 +20,9 @@ import torch
 from tqdm import tqdm
 
 from webdancer.agent.episode import Episode, Limits
-from webdancer.agent.helpers import one_thread
 from webdancer.agent.policy import Policy
 from webdancer.agent.table import Shared, Table
+from webdancer.agent.workers import one_thread
 from webdancer.core import prompts
 
 
@@ -59,7 +59,7 @@ def run(
         prefill_tokens: tokens of prompts and observations that enter in one pass at most, padding counted.
         patience: passes that go on while tools are at work, before the table waits for them; always the same number,
             so that a run comes out the same to the last digit. -1: never wait while a slot can go on, for slow tools.
-        tables: tables of slots in this process, each with a share of the questions and slots; 0: the helpers' if the
+        tables: tables of slots in this process, each with a share of the questions and slots; 0: the workers' if the
             policy has any and the tools can be copied, else torch's threads on a CPU.
 
     Returns:
@@ -74,11 +74,11 @@ def run(
         for s in range(samples)
     ]
     with tqdm(total=len(blank), desc=progress, disable=not progress, mininterval=10) as bar:
-        helpers = None if tables else policy.helpers
-        if helpers is not None and helpers.count and (key := helpers.keep(tools)) >= 0:
-            count = helpers.parts
+        workers = None if tables else policy.workers
+        if workers is not None and workers.count and (key := workers.keep(tools)) >= 0:
+            count = workers.parts
             parts = [(blank[n::count], -(-slots // count), seed, Limits(**options)) for n in range(count)]
-            played = helpers.run(policy, _part, parts, kept=key)
+            played = workers.run(policy, _part, parts, kept=key)
             bar.update(len(blank))
             return [played[n % count][n // count] for n in range(len(blank))]
         if not tables:

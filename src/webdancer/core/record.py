@@ -39,6 +39,7 @@ WRITERS = {
     "sft_log.csv": "05_sft",
     "dapo": "06_dapo",
     "dapo_log.csv": "06_dapo",
+    "dapo_log.jsonl": "06_dapo",
     "predictions.jsonl": "07_evaluate",
 }
 

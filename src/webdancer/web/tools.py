@@ -21,8 +21,9 @@ from webdancer.core.schema import Page
 from webdancer.web import windows
 from webdancer.web.frozen import NotRecorded, Searches
 from webdancer.web.inert import inert
+from webdancer.web.layout import render_hits, render_visit
 from webdancer.web.live import SearchFailed
-from webdancer.web.search import Hit, SearchIndex
+from webdancer.web.search import SearchIndex
 from webdancer.web.visit import Reader, Unreadable, open_page
 from webdancer.web.windows import Summarise
 from webdancer.web.words import sentences, words
@@ -252,41 +253,6 @@ async def _part(name: str, work: Awaitable[str]) -> str:
     except Exception as error:  # noqa: BLE001 - an observation, whatever broke: an episode must outlive its tools
         _raise_fatal(error)
         return f"Error: {name} failed ({type(error).__name__}). Try another call."
-
-
-def render_hits(query: str, hits: Sequence[Hit], snippet_words: int = 40) -> str:
-    """One query's results in the released layout.
-
-    >>> print(render_hits("tea", [Hit("http://a.test/tea", "Tea", "Tea is hot.", "May 1, 2020")]))
-    A search for 'tea' found 1 results:
-    <BLANKLINE>
-    ## Web Results
-    1. [Tea](http://a.test/tea)
-    Date published: May 1, 2020
-    <BLANKLINE>
-    Tea is hot.
-    """
-    if not hits:
-        return f"A search for '{query}' found 0 results. Try other words."
-    blocks = []
-    for n, hit in enumerate(hits, 1):
-        date = f"\nDate published: {hit.date}" if hit.date else ""
-        blocks.append(f"{n}. [{hit.title}]({hit.url}){date}\n\n{_shorten(hit.snippet, snippet_words)}")
-    return f"A search for '{query}' found {len(hits)} results:\n\n## Web Results\n" + "\n\n".join(blocks)
-
-
-def render_visit(url: str, goal: str, evidence: str, summary: str) -> str:
-    """One page's evidence and summary in the released layout."""
-    return (
-        f"The useful information in {url} for user goal {goal} as follows: \n\n"
-        f"Evidence in page: \n{evidence}\n\nSummary: \n{summary}\n\n"
-    )
-
-
-def _shorten(snippet: str, limit: int) -> str:
-    """Cut a snippet that may already end in " ..." to `limit` words."""
-    parts = snippet.removesuffix(" ...").split()
-    return snippet if len(parts) <= limit else " ".join(parts[:limit]) + " ..."
 
 
 def _strings(arguments: dict[str, Any], key: str, limit: int) -> list[str]:

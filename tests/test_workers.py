@@ -1,4 +1,4 @@
-"""Helper processes compute what one process computes, and say what happened when they cannot."""
+"""Worker processes compute what one process computes, and say what happened when they cannot."""
 
 import os
 import pickle
@@ -14,27 +14,27 @@ import torch
 
 from webdancer import dapo_batch, dapo_loss, dapo_update, sft
 from webdancer.agent import policy, rollout
-from webdancer.agent.helpers import HelperError, Helpers
+from webdancer.agent.workers import WorkerError, Workers
 from webdancer.core.schema import Page
 from webdancer.sft_data import Example, evenly
 from webdancer.web.search import SearchIndex
 from webdancer.web.tools import Tools
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="helpers need pipes that can be handed on: not on Windows")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="workers need pipes that can be handed on: not on Windows")
 
 
 @pytest.fixture(scope="module")
 def agent():
-    """A policy that knows half of its questions, with one helper."""
+    """A policy that knows half of its questions, with one worker."""
     agent = by_heart.trained(240)
-    with Helpers(agent, 1) as helpers:
-        agent.helpers = helpers
+    with Workers(agent, 1) as workers:
+        agent.workers = workers
         yield agent
 
 
 @pytest.fixture
 def alone(agent):
-    """The same policy without helpers."""
+    """The same policy without workers."""
     return policy.Policy(agent.model, agent.tokenizer)
 
 
@@ -66,7 +66,7 @@ def test_the_gradient_of_a_batch_is_the_same(agent, alone, packing, micro):
     assert all(torch.equal(once[n], twice[n]) for n in once)
 
 
-def test_a_batch_of_one_needs_no_helper(agent, alone):
+def test_a_batch_of_one_needs_no_worker(agent, alone):
     recipe = sft.Recipe(steps=1)
     sft.gradient(alone, EXAMPLES[:1], recipe)
     whole = gradients(agent)
@@ -74,7 +74,7 @@ def test_a_batch_of_one_needs_no_helper(agent, alone):
     assert close(whole, gradients(agent))
 
 
-def test_the_helper_has_the_weights_of_the_moment(agent, alone):
+def test_the_worker_has_the_weights_of_the_moment(agent, alone):
     recipe = sft.Recipe(steps=1)
     before = {n: p.detach().clone() for n, p in agent.model.named_parameters()}
     try:
@@ -112,7 +112,7 @@ def test_an_update_of_dapo_is_the_same(agent, alone):
     old = dapo_update.stored_logp(rollouts)
     row = dapo_update.update(agent.model, none, rollouts, old, s)
     whole = gradients(agent)
-    assert dapo_update.update(agent.model, none, rollouts, old, s, agent.helpers) == pytest.approx(row, abs=1e-6)
+    assert dapo_update.update(agent.model, none, rollouts, old, s, agent.workers) == pytest.approx(row, abs=1e-6)
     assert close(whole, gradients(agent), 1e-4)
 
 
@@ -140,34 +140,34 @@ def fails(policy, x):
 @pytest.mark.parametrize("parts", [[(1,), (-2,)], [(-1,), (2,)]])
 def test_an_error_in_a_part_is_raised_and_the_next_call_is_not_confused(agent, parts):
     with pytest.raises(ValueError, match="wanted no less than 0"):
-        agent.helpers.run(agent, fails, parts)
-    assert agent.helpers.run(agent, fails, [(3,), (4,), (5,)]) == [3, 4, 5]
+        agent.workers.run(agent, fails, parts)
+    assert agent.workers.run(agent, fails, [(3,), (4,), (5,)]) == [3, 4, 5]
 
 
 def test_another_size_is_refused(agent):
     other = policy.build_tiny(agent.tokenizer, hidden=12, layers=1, heads=1, feed_forward=8)
-    with pytest.raises(ValueError, match="needs helpers of its own"):
-        agent.helpers.run(other, fails, [(1,), (2,)])
+    with pytest.raises(ValueError, match="needs workers of its own"):
+        agent.workers.run(other, fails, [(1,), (2,)])
 
 
-def test_no_helpers_for_other_precisions():
+def test_no_workers_for_other_precisions():
     model = torch.nn.Linear(2, 2).to(torch.bfloat16)
-    assert Helpers(SimpleNamespace(model=model), 3).parts == 1
+    assert Workers(SimpleNamespace(model=model), 3).parts == 1
 
 
-def test_a_helper_that_died_is_told(agent):
-    with Helpers(policy.Policy(agent.model, agent.tokenizer), 1) as helpers:
-        assert helpers.run(agent, fails, [(1,), (2,)]) == [1, 2]
-        helpers._processes[0].kill()
-        helpers._processes[0].wait()
-        with pytest.raises(HelperError, match=r"exit code -9.*threads=1"):
-            helpers.run(agent, fails, [(1,), (2,)])
+def test_a_worker_that_died_is_told(agent):
+    with Workers(policy.Policy(agent.model, agent.tokenizer), 1) as workers:
+        assert workers.run(agent, fails, [(1,), (2,)]) == [1, 2]
+        workers._processes[0].kill()
+        workers._processes[0].wait()
+        with pytest.raises(WorkerError, match=r"exit code -9.*threads=1"):
+            workers.run(agent, fails, [(1,), (2,)])
 
 
-def test_helpers_end_with_the_process_that_started_them(tmp_path):
+def test_workers_end_with_the_process_that_started_them(tmp_path):
     code = (
-        "import by_heart, time; from webdancer.agent import policy; from webdancer.agent.helpers import Helpers\n"
-        "agent = by_heart.trained(0); h = Helpers(agent, 1); print(h._processes[0].pid, flush=True); time.sleep(60)"
+        "import by_heart, time; from webdancer.agent import policy; from webdancer.agent.workers import Workers\n"
+        "agent = by_heart.trained(0); h = Workers(agent, 1); print(h._processes[0].pid, flush=True); time.sleep(60)"
     )
     here = os.path.dirname(by_heart.__file__)
     parent = subprocess.Popen(
@@ -186,11 +186,11 @@ def test_helpers_end_with_the_process_that_started_them(tmp_path):
             return  # ended; nobody collects it here
         time.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
-    pytest.fail("the helper outlived its parent by 30 s")
+    pytest.fail("the worker outlived its parent by 30 s")
 
 
-def test_a_copy_of_the_policy_has_no_helpers(agent):
-    assert pickle.loads(pickle.dumps(agent)).helpers is None
+def test_a_copy_of_the_policy_has_no_workers(agent):
+    assert pickle.loads(pickle.dumps(agent)).workers is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

@@ -1,13 +1,13 @@
-"""Helper processes: the parts of one step of a tiny policy computed side by side, one core each.
+"""Worker processes: the parts of one step of a tiny policy computed side by side, one core each.
 
 Used by `sft` (05), `rollout` and `dapo_update` (06, 07). In: a function and the arguments of each part. Out: what it
 returned for each, in order, and the gradients of all parts added up. Threads do not do it: the operations of a small
 model take microseconds, and between them Python's lock lets one thread run at a time. Two processes do twice the work.
 
-The weights go through shared memory before every call, so that a helper always computes with those of the moment. The
-parts and the order in which gradients are added up depend on the number of helpers and on nothing else: the same
+The weights go through shared memory before every call, so that a worker always computes with those of the moment. The
+parts and the order in which gradients are added up depend on the number of workers and on nothing else: the same
 number gives the same result, to the last digit. Departure from the paper, which spread its work over many GPUs: this
-is for a CPU; with weights anywhere else there are no helpers, and everything runs in one process.
+is for a CPU; with weights anywhere else there are no workers, and everything runs in one process.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ import torch
 Work = Callable[..., Any]  # called with the policy, then the arguments of a part
 
 
-class HelperError(RuntimeError):
-    """A helper process died or failed; the message says how, and how to do without."""
+class WorkerError(RuntimeError):
+    """A worker process died or failed; the message says how, and how to do without."""
 
 
-class Helpers:
+class Workers:
     """`count` processes that hold a copy of `policy` each.
 
     They start in the background, and end with `close` or with this process, however it ends. There are none where the
@@ -40,7 +40,7 @@ class Helpers:
 
     >>> from types import SimpleNamespace
     >>> policy = SimpleNamespace(model=torch.nn.Linear(1, 1))
-    >>> alone = Helpers(policy, 0)
+    >>> alone = Workers(policy, 0)
     >>> alone.parts, alone.run(policy, lambda policy, x: x + 1, [(1,), (2,)])
     (1, [2, 3])
     """
@@ -51,13 +51,13 @@ class Helpers:
         self._numbers, self._number = itertools.count(), -1
         self._processes: list[subprocess.Popen[bytes]] = []
         self._pipes: list[Connection] = []
-        self._known: list[tuple[Any, int]] = []  # objects that the helpers keep, and their keys; held, so ids stay
+        self._known: list[tuple[Any, int]] = []  # objects that the workers keep, and their keys; held, so ids stay
         if self.count:
             self._start(policy)
 
     @property
     def parts(self) -> int:
-        """How many parts run side by side: one a helper, and one here."""
+        """How many parts run side by side: one a worker, and one here."""
         return self.count + 1
 
     def _start(self, policy: Any) -> None:
@@ -71,22 +71,22 @@ class Helpers:
             for file in files[1:]:
                 ours, theirs = Pipe()
                 fds = [theirs.fileno(), body.fileno(), files[0].fileno(), file.fileno()]
-                code = f"import sys; sys.path[:] = {sys.path!r}; from webdancer.agent import helpers; "
-                command = [sys.executable, "-c", f"{code}helpers.serve({', '.join(map(str, fds))}, {size})"]
+                code = f"import sys; sys.path[:] = {sys.path!r}; from webdancer.agent import workers; "
+                command = [sys.executable, "-c", f"{code}workers.serve({', '.join(map(str, fds))}, {size})"]
                 environment = os.environ | {"OMP_NUM_THREADS": "1"}
                 self._processes.append(subprocess.Popen(command, pass_fds=fds, env=environment))
                 theirs.close()
                 self._pipes.append(ours)
 
     def keep(self, thing: Any) -> int:
-        """Hand the helpers an object that they keep, such as the tools, unless they have it.
+        """Hand the workers an object that they keep, such as the tools, unless they have it.
 
         Returns:
             The key that `run` takes for it; -1 if it cannot be handed over (it holds a connection, or its class belongs
             to a notebook).
 
         Raises:
-            HelperError: a helper died.
+            WorkerError: a worker died.
         """
         if not self.count:
             return -1
@@ -107,19 +107,19 @@ class Helpers:
     def run(
         self, policy: Any, work: Work, parts: Sequence[tuple[Any, ...]], *, kept: int = -1, gradients: bool = False
     ) -> list[Any]:
-        """`work(policy, *part)` for each part: the first here, the others in helpers at the same time.
+        """`work(policy, *part)` for each part: the first here, the others in workers at the same time.
 
         Args:
             policy: whose weights to take, the one given at the start or another of its shapes.
-            work: a function of a module; helpers find it by its name.
+            work: a function of a module; workers find it by its name.
             kept: key of `keep`; that object is then the second argument of `work`, here too.
-            gradients: add the gradients that the helpers computed to those of `policy`.
+            gradients: add the gradients that the workers computed to those of `policy`.
 
         Returns:
             What `work` returned for each part, in order.
 
         Raises:
-            ValueError: `policy` is of another size. HelperError: a helper died. What `work` raises is raised as it is,
+            ValueError: `policy` is of another size. WorkerError: a worker died. What `work` raises is raised as it is,
                 wherever it was.
         """
         extra = [thing for thing, key in self._known if key == kept] if kept >= 0 else []
@@ -140,24 +140,24 @@ class Helpers:
         return done
 
     def _share(self, model: Any) -> None:
-        """Write the weights of the moment where the helpers read them."""
+        """Write the weights of the moment where the workers read them."""
         parts = [p.detach().flatten() for p in model.parameters()]
         if sum(map(len, parts)) != len(self._weights):
             raise ValueError(
-                f"got a policy of {sum(map(len, parts)):,} weights, wanted {len(self._weights):,} as the helpers were "
-                "started with: a policy of another size needs helpers of its own"
+                f"got a policy of {sum(map(len, parts)):,} weights, wanted {len(self._weights):,} as the workers were "
+                "started with: a policy of another size needs workers of its own"
             )
         torch.cat(parts, out=self._weights)
 
     def _add(self, model: Any, count: int) -> None:
-        """Add the gradients that the first `count` helpers wrote."""
+        """Add the gradients that the first `count` workers wrote."""
         for flat in self._gradients[:count]:
             for p, part in zip(model.parameters(), _pieces(model, flat), strict=True):
                 if p.requires_grad:
                     p.grad = part.clone() if p.grad is None else p.grad.add_(part)
 
     def _ask(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        """Send the first helpers a message each."""
+        """Send the first workers a message each."""
         self._number = next(self._numbers)
         for pipe, message in zip(self._pipes, messages, strict=False):
             try:
@@ -166,7 +166,7 @@ class Helpers:
                 raise self._dead(pipe) from error
 
     def _answers(self, count: int) -> list[tuple[bool, Any]]:
-        """What the first `count` helpers answered to the last message; answers to older ones are dropped."""
+        """What the first `count` workers answered to the last message; answers to older ones are dropped."""
         found = []
         for pipe in self._pipes[:count]:
             number = -1
@@ -178,14 +178,14 @@ class Helpers:
             found.append((ok, value))
         return found
 
-    def _dead(self, pipe: Connection) -> HelperError:
-        """The error for a helper that no longer answers."""
+    def _dead(self, pipe: Connection) -> WorkerError:
+        """The error for a worker that no longer answers."""
         process = self._processes[self._pipes.index(pipe)]
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(2)
-        return HelperError(
-            f"a helper process ended (exit code {process.returncode}), wanted its part of the step: -9 often means "
-            "that memory ran out; threads=1 does without helpers, and what was saved in a checkpoint is kept"
+        return WorkerError(
+            f"a worker process ended (exit code {process.returncode}), wanted its part of the step: -9 often means "
+            "that memory ran out; threads=1 does without workers, and what was saved in a checkpoint is kept"
         )
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class Helpers:
             process.wait()
         self._pipes, self._processes, self._known, self.count = [], [], [], 0
 
-    def __enter__(self) -> "Helpers":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -236,18 +236,18 @@ def _value(ok: bool, value: Any) -> Any:
 
 
 def serve(pipe_fd: int, policy_fd: int, weights_fd: int, gradients_fd: int, size: int) -> None:
-    """What a helper process does: answer until nobody asks any more."""
+    """What a worker process does: answer until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that asks
     torch.set_num_threads(1)
     with open(f"/dev/fd/{policy_fd}", "rb") as body:  # opened anew: the place in the file is this process's own
         found = torch.load(body, weights_only=False)  # from the process that started this one
     torch.use_deterministic_algorithms(found["exact"])
-    helper = _Helper(found["policy"], _shared(weights_fd, size), _shared(gradients_fd, size))
+    worker = _Worker(found["policy"], _shared(weights_fd, size), _shared(gradients_fd, size))
     pipe = Connection(pipe_fd)
     while True:
         try:
             number, name, body = pickle.loads(pipe.recv_bytes())
-            pipe.send_bytes(_packed(number, *helper.answer(name, body)))
+            pipe.send_bytes(_packed(number, *worker.answer(name, body)))
         except (EOFError, OSError):
             return
 
@@ -257,11 +257,11 @@ def _packed(number: int, ok: bool, value: Any) -> bytes:
     try:
         return pickle.dumps((number, ok, value))
     except Exception as error:  # noqa: BLE001 - any class can fail to pickle in its own way
-        return pickle.dumps((number, False, HelperError(f"a helper got {value!r:.500}, which cannot be sent: {error}")))
+        return pickle.dumps((number, False, WorkerError(f"a worker got {value!r:.500}, which cannot be sent: {error}")))
 
 
-class _Helper:
-    """The state of a helper process: its copy of the policy, over the shared weights, and what it keeps."""
+class _Worker:
+    """The state of a worker process: its copy of the policy, over the shared weights, and what it keeps."""
 
     def __init__(self, policy: Any, weights: torch.Tensor, gradients: torch.Tensor) -> None:
         self.policy, self.gradients = policy, _pieces(policy.model, gradients)
