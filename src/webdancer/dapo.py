@@ -31,7 +31,7 @@ Differences from verl 0.9 (its DAPO recipe):
 2. verl's recipe punishes overlong answers softly; here truncated ones stay out of the loss, and the other is an option.
 3. verl recomputes the old log-probabilities with the trainer before the first update; here they are the rollout
    engine's (`old_logp="trainer"` is verl's way). On a CPU both agree to 1e-4; step 1 of every run measures it.
-4. verl scales out (Ray, FSDP or Megatron, vLLM); this is one process.
+4. verl scales out (Ray, FSDP or Megatron, vLLM); this is one process, on a CPU with a worker for each further core.
 
 Differences from TRL 1.14 (GRPOTrainer with `loss_type="dapo"`):
 1. TRL has no dynamic sampling: dead groups stay in the batch, and their tokens in the denominator of the mean.

@@ -5,10 +5,11 @@ re-tokenised. How the slots are kept busy stands in `table`, the forward pass in
 `workers` (`workers.Workers`), the episodes are dealt to them and this process: the operations of a small model are too
 small to share among threads. Without them, or with tools that cannot be copied, there are as many tables as threads.
 
-Departures from the paper, which used an inference server: (1) one process; (2) each episode draws from its own random
-stream, so a sample depends on its seed and not on its neighbours (what other rows share its pass can change the last
-digit of a logit, and so a token, where a draw falls within that digit of the border between two tokens); (3) a
-malformed call is answered by an error message and the episode goes on, but a turn with neither call nor answer ends it.
+Departures from the paper, which used an inference server: (1) one process and its workers; (2) each episode draws from
+its own random stream, so a sample depends on its seed and not on its neighbours (what other rows share its pass can
+change the last digit of a logit, and so a token, where a draw falls within that digit of the border between two
+tokens); (3) a malformed call is answered by an error message and the episode goes on, but a turn with neither call nor
+answer ends it.
 """
 
 from collections.abc import Sequence
