@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from webdancer import tables_judge
+from webdancer import tables_judge, tables_training
 from webdancer.core.record import atomic_path, repo_root
 
 PROFILE = "laptop"  # whose results are committed
@@ -187,6 +187,7 @@ def fill(text: str, root: Path) -> str:
         "seeds": seeds,
         "benches": benches,
         "judges": tables_judge.judges,
+        "training": tables_training.training,
     }
 
     def replaced(match: re.Match[str]) -> str:
