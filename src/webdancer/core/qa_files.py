@@ -14,7 +14,7 @@ import json
 import re
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 # Names of the columns, whatever their case, in the order in which they are looked for.
 QUESTIONS = ("question", "problem", "prompt", "query")
-ANSWERS = ("answer", "answers", "gold", "golden_answers", "ground_truth")
+ANSWERS = ("answer", "answers", "gold", "golden_answers", "ground_truth", "final answer")
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".xlsx")
 LARGEST_CELL = 2**27  # characters; the csv module's own limit of 131,072 is below some published reference steps
 
@@ -48,24 +48,24 @@ def read(path: str | Path) -> list[QA]:
         ValueError: another suffix, not readable as what it says it is, no column for the question, or a row that is
             encrypted in a way not known; the message names file and row and shows no cell.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path.name} is missing (looked for {path}): check the path of the question file")
-    found = [_pair(row, number, path.name) for number, row in enumerate(_rows(path), 1)]
+    found = [pair(row, number, Path(path).name) for number, row in enumerate(rows(path), 1)]
     return [qa for qa in found if qa.question]
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file as objects."""
+def rows(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file as objects, the names of their columns in small letters; raises as `read`."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is missing (looked for {path}): check the path of the question file")
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _table, ".tsv": _table, ".xlsx": _xlsx}
     if path.suffix.lower() not in readers:
         raise ValueError(f"got {path.name}, wanted a file of questions that ends in one of {', '.join(SUFFIXES)}")
     try:
-        rows = list(readers[path.suffix.lower()](path))
+        found = list(readers[path.suffix.lower()](path))
     except (ValueError, KeyError, csv.Error, zipfile.BadZipFile, SyntaxError) as error:
         kind = type(error).__name__  # the error's own text may hold a piece of the file
         raise ValueError(f"{path.name} cannot be read as {path.suffix} ({kind}): is it complete?") from None
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
             raise ValueError(f"{path.name}, row {number}: got a {type(row).__name__}, wanted an object")
         yield {str(key).strip().lower(): value for key, value in row.items()}
@@ -121,7 +121,7 @@ def _cells(row: Any, shared: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _pair(row: dict[str, Any], number: int, name: str) -> QA:
+def pair(row: Mapping[str, Any], number: int, name: str) -> QA:
     """Question and answer of a row, decrypted if the row has a canary."""
     asked = next((key for key in QUESTIONS if key in row), "")
     told = next((key for key in ANSWERS if key in row), "")
