@@ -29,6 +29,11 @@ def code(notebook) -> list:
     return [c for c in notebook.cells if c.cell_type == "code"]
 
 
+def settings(notebook) -> list:
+    """The cells of parameters."""
+    return [c for c in code(notebook) if params.TAGS & set(c.metadata.get("tags", ()))]
+
+
 def prose(notebook) -> str:
     return "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
 
@@ -48,9 +53,9 @@ def test_committed_without_outputs(notebook):
 @each
 def test_size_of_notebook_and_cells(notebook):
     assert 25 <= len(notebook.cells) <= 45
-    cells = [c.source.splitlines() for c in code(notebook) if "parameters" not in c.metadata.get("tags", ())]
+    assert max(len(c.source.splitlines()) for c in code(notebook)) <= 20
+    cells = [c.source.splitlines() for c in code(notebook) if c not in settings(notebook)]
     assert statistics.median(sum(bool(line.strip()) for line in lines) for lines in cells) <= 5
-    assert max(map(len, cells)) <= 20
     assert max(len(line) for c in code(notebook) for line in c.source.splitlines()) <= 79
 
 
@@ -77,9 +82,11 @@ def test_the_order_of_a_lesson(notebook):
         assert word in head, f"the head of the notebook does not say {word!r}"
     for word in ("what could go wrong", "recap"):
         assert word in text, f"no part {word!r}"
-    cells = code(notebook)
-    assert "parameters" in cells[0].metadata.get("tags", ()), "the first code cell holds the parameters"
-    assert "params.check(" in cells[1].source and "record.Stage(" in cells[1].source
+    cells, given = code(notebook), settings(notebook)
+    assert cells[: len(given)] == given, "the first code cells hold the parameters"
+    assert [c.metadata.tags for c in given] == [["defaults"]] * (len(given) - 1) + [["parameters"]]
+    after = cells[len(given)].source
+    assert "params.check(" in after and "record.Stage(" in after
     assert notebook.cells[-1].cell_type == "code" and ".finish(" in notebook.cells[-1].source
 
 
@@ -102,8 +109,9 @@ def test_exercises_are_unsolved_and_checked(notebook):
 def test_parameters_are_flat_literals_with_comments(path):
     values = params.defaults(path)
     assert values["profile"] == "quick" and type(values["seed"]) is int
-    cell = code(nbformat.read(path, 4))[0].source
-    for line in filter(str.strip, cell.splitlines()):
+    lines = [line for cell in settings(nbformat.read(path, 4)) for line in cell.source.splitlines()]
+    assert len(lines) == len(values)
+    for line in lines:
         assert re.match(r"\w+ = .+  # \S", line), f"{path.stem}: no comment on {line!r}"
 
 

@@ -1,5 +1,8 @@
 """Strict parameters: every wrong value stops with a message that says which, where, got and wanted."""
 
+import nbformat
+import papermill.iorw
+import papermill.parameterize
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +21,44 @@ def notebook(add_notebook):
 def test_defaults_in_order(notebook):
     assert list(params.defaults("01_crawl").items()) == list(GOOD.items())
     assert params.defaults(notebook) == GOOD
+
+
+def tagged(path, *cells):
+    """Write a notebook of cells with one tag each."""
+    made = [nbformat.v4.new_code_cell(source, metadata={"tags": [tag]}) for tag, source in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
+    return path
+
+
+def test_defaults_stand_in_cells_before_the_parameters(tmp_path):
+    path = tagged(
+        tmp_path / "01_a.ipynb", ("defaults", "rate = 0.5"), ("defaults", "n = 1"), ("parameters", "seed = 0")
+    )
+    assert params.defaults(path) == {"rate": 0.5, "n": 1, "seed": 0}
+
+
+def test_defaults_after_the_parameters_would_undo_what_papermill_sets(tmp_path):
+    path = tagged(tmp_path / "01_a.ipynb", ("parameters", "seed = 0"), ("defaults", "rate = 0.5"))
+    with pytest.raises(params.ParameterError, match="after the parameters would undo"):
+        params.defaults(path)
+
+
+def test_a_name_in_two_cells_is_refused(tmp_path):
+    path = tagged(tmp_path / "01_a.ipynb", ("defaults", "seed = 1"), ("parameters", "seed = 0"))
+    with pytest.raises(params.ParameterError, match="seed given twice"):
+        params.defaults(path)
+
+
+def test_papermill_sets_a_parameter_of_an_earlier_cell(tmp_path):
+    path = tagged(
+        tmp_path / "01_a.ipynb", ("defaults", "rate = 0.5"), ("parameters", "seed = 0"), ("work", "print(rate)")
+    )
+    made = papermill.parameterize.parameterize_notebook(
+        nbformat.read(path, 4), {"rate": 2.0}, kernel_name="python3", language="python"
+    )
+    kinds = [cell.metadata.tags for cell in made.cells]
+    assert kinds == [["defaults"], ["parameters"], ["injected-parameters"], ["work"]]
+    assert "rate = 2.0" in made.cells[2].source
 
 
 def test_check_takes_the_values_of_the_kernel(notebook):

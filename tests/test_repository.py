@@ -79,7 +79,7 @@ def test_constraints_are_exact_and_hold_no_address():
 
 def test_the_readme_is_short_and_says_whose_work_it_is():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len([line for line in text.splitlines() if not line.startswith("|")]) <= 160  # generated tables apart
+    assert len(text.splitlines()) <= 200
     assert "independent reproduction, not by the authors of WebDancer" in text
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / target).exists(), f"the README links to {target}"

@@ -125,7 +125,7 @@ def parts(root: Path, found: dict[str, dict[str, Any]]) -> str:
 
 def benches(root: Path, found: dict[str, dict[str, Any]]) -> str:
     """What `make bench` measured, ours beside a peer, from `results/bench/`; medians of the runs named there."""
-    crawl, search, blocked = (_bench(root, name) for name in ("crawl", "search", "blocked"))
+    crawl, search, blocked = (tables_training.bench_file(root, name) for name in ("crawl", "search", "blocked"))
     rows = [["measured", "ours", "peer", "ratio"]]
     if crawl:
         ours, peer = (crawl[who]["pages_per_second"]["median"] for who in ("ours", "peer"))
@@ -147,12 +147,6 @@ def benches(root: Path, found: dict[str, dict[str, Any]]) -> str:
         says = " and ".join(f"{held[k]['right']} of {held[k]['of']}" for k in ("precision", "recall"))
         rows.append(["walls and error pages recognised, unseen set: precision and recall", says, "-", "-"])
     return table(rows)
-
-
-def _bench(root: Path, name: str) -> dict[str, Any]:
-    """A benchmark's file, empty if it was not run."""
-    path = root / "results" / "bench" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _pair(bench: dict[str, Any], key: str, says: str, digits: int) -> list[str]:

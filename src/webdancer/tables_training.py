@@ -20,19 +20,19 @@ def training(root: Path, found: dict[str, dict[str, Any]]) -> str:
     """One row a benchmark: medians by processor time on one thread, the ratio with its range, peak memory of both."""
     lines = ["| measured | peer | ours | peer's | times as fast | peak MiB |", "|---|---|---|---|---|---|"]
     for name, (what, peer) in ROWS.items():
-        if bench := _bench(root, name):
+        if bench := bench_file(root, name):
             ours, theirs = (_short(bench[who]["median"]) for who in ("ours", "peer"))
             ratio = bench["ratio"]
             times = f"{ratio['median']:.1f} ({ratio['min']:.1f} to {ratio['max']:.1f})"
             lines.append(f"| {what} | {peer} | {ours} | {theirs} | {times} | {_memory(bench)} |")
-    if bench := _bench(root, "arithmetic"):
+    if bench := bench_file(root, "arithmetic"):
         shares = [bench[name]["share"] for name in ("ours_padded", "ours_packed", "ours_muon")]
         says = f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % of the rate of a plain fp32 product"
         lines.append(f"| arithmetic in SFT | one large matrix product | {says} | - | - | - |")
     return "\n".join(lines)
 
 
-def _bench(root: Path, name: str) -> dict[str, Any]:
+def bench_file(root: Path, name: str) -> dict[str, Any]:
     """A benchmark's file, empty if it was not run."""
     path = root / "results" / "bench" / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -15,12 +15,12 @@ results/bench/figures/dapo_growth.png and .csv.
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import apart
 import pandas as pd
 import pytest
 
@@ -41,14 +41,7 @@ def artifacts() -> Path | None:
 def once(what: str, folder: Path, peer: str = sys.executable, **options: Any) -> dict[str, Any]:
     """One run of the worker in a process of its own."""
     with tempfile.TemporaryDirectory() as scratch:
-        text = json.dumps(SIZES | {"scratch": scratch} | options)
-        command = [peer if what.startswith("peer") else sys.executable, str(WORKER), what, str(folder), text]
-        env = os.environ | {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise RuntimeError(f"{what} gave no result: {done.stderr[-2000:]}")
-    return json.loads(lines[-1].removeprefix("RESULT "))
+        return apart.once(WORKER, what, folder, SIZES | {"scratch": scratch} | options, peer, 900)
 
 
 def middle(values: list[float]) -> dict[str, float]:

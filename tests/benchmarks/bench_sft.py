@@ -15,11 +15,12 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import apart
 
 from webdancer.core import machine, record
 
@@ -69,13 +70,7 @@ def once(name: str, folder: Path, peer: str) -> dict[str, Any]:
     role, options = RUNS[name]
     rows = options.get("config", {}).get("gradient_accumulation_steps", 1)
     options = {"skip": 3, "threads": 1, "width": 2048, "rows": rows} | options
-    command = [peer if role == "peer" else sys.executable, str(WORKER), role, str(folder), json.dumps(options)]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=600)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise RuntimeError(f"{name} gave no result: {done.stderr[-2000:]}")
-    return json.loads(lines[-1].removeprefix("RESULT "))
+    return apart.once(WORKER, role, folder, options, peer, 600)
 
 
 def middle(runs: list[dict[str, Any]], key: str) -> dict[str, float]:

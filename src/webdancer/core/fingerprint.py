@@ -44,7 +44,7 @@ def _roles(notebook: Path, parameters: dict[str, Any]) -> str:
 def code_cells(notebook: Path) -> list[str]:
     """Sources of the code cells, without the parameters, whose values count by themselves."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    skip = {"parameters", "injected-parameters"}
+    skip = {"parameters", "defaults", "injected-parameters"}
     code = [c for c in cells if c["cell_type"] == "code" and not skip & set(c.get("metadata", {}).get("tags", ()))]
     return ["".join(c["source"]) for c in code]
 

@@ -1,8 +1,10 @@
 """Strict parameters: what papermill lets pass with a warning stops here, with a message.
 
-In: a notebook's parameters cell (the one tagged `parameters`; its literals give names and types) and values from the
-kernel or from a YAML file. Out: the checked values. The second code cell of every notebook calls `check`; the runner
-calls `check_file` for every YAML file before anything starts. Not in the paper.
+In: a notebook's parameters (the cell tagged `parameters`, and before it cells tagged `defaults` with those that are set
+more rarely; their literals give names and types) and values from the kernel or from a YAML file. papermill writes what
+it is given after the one cell tagged `parameters`, so over all of them; of names in the cells before it papermill alone
+says that it does not know them, and sets them. Out: the checked values. The code cell after the parameters calls
+`check`; the runner calls `check_file` for every YAML file before anything starts. Not in the paper.
 """
 
 import ast
@@ -16,6 +18,7 @@ import yaml
 from webdancer.core.record import repo_root
 
 ITEM_TYPES = (bool, int, float, str)
+TAGS = {"parameters", "defaults"}  # of the cells that hold parameters
 
 
 class ParameterError(ValueError):
@@ -23,21 +26,31 @@ class ParameterError(ValueError):
 
 
 def defaults(notebook: str | Path) -> dict[str, Any]:
-    """Names and default values in the notebook's parameters cell, in order.
+    """Names and default values in the notebook's cells of parameters, in order.
 
     Args:
         notebook: a name such as "01_crawl", or the path of an `.ipynb` file.
     Raises:
-        ParameterError: no notebook, not exactly one tagged cell, or a line in it that is not `name = literal`.
+        ParameterError: no notebook; not exactly one cell tagged `parameters`, or `defaults` after it; a name given
+            twice; a line that is not `name = literal`.
     """
     path = Path(notebook) if str(notebook).endswith(".ipynb") else repo_root() / "notebooks" / f"{notebook}.ipynb"
     if not path.is_file():
         raise ParameterError(f"there is no notebook {path.name}: wanted a name such as '01_crawl'")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", ())]
-    if len(tagged) != 1:
-        raise ParameterError(f"{path.name}: got {len(tagged)} cells tagged 'parameters', wanted exactly one")
-    found = _assignments("".join(tagged[0]["source"]), path.name)
+    tags = [TAGS & set(c.get("metadata", {}).get("tags", ())) for c in cells]
+    number = tags.count({"parameters"})
+    if number != 1:
+        raise ParameterError(f"{path.name}: got {number} cells tagged 'parameters', wanted exactly one")
+    at = tags.index({"parameters"})
+    if any(tags[at + 1 :]):
+        raise ParameterError(f"{path.name}: a cell tagged 'defaults' after the parameters would undo what is set there")
+    found: dict[str, Any] = {}
+    for cell in (c for c, tag in zip(cells, tags, strict=True) if tag):
+        more = _assignments("".join(cell["source"]), path.name)
+        if twice := sorted(found.keys() & more):
+            raise ParameterError(f"{path.name}: {', '.join(twice)} given twice: keep one")
+        found |= more
     for name, value in found.items():
         if not isinstance(value, (*ITEM_TYPES, list)) or not _flat(value):
             raise ParameterError(
