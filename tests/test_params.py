@@ -53,9 +53,8 @@ def test_papermill_sets_a_parameter_of_an_earlier_cell(tmp_path):
     path = tagged(
         tmp_path / "01_a.ipynb", ("defaults", "rate = 0.5"), ("parameters", "seed = 0"), ("work", "print(rate)")
     )
-    made = papermill.parameterize.parameterize_notebook(
-        nbformat.read(path, 4), {"rate": 2.0}, kernel_name="python3", language="python"
-    )
+    book = papermill.iorw.load_notebook_node(str(path))
+    made = papermill.parameterize.parameterize_notebook(book, {"rate": 2.0}, kernel_name="python3", language="python")
     kinds = [cell.metadata.tags for cell in made.cells]
     assert kinds == [["defaults"], ["parameters"], ["injected-parameters"], ["work"]]
     assert "rate = 2.0" in made.cells[2].source
