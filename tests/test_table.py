@@ -82,28 +82,35 @@ def test_a_free_slot_takes_the_next_episode_before_the_next_pass(trained, questi
     assert all(e.stop == "answer" for e in episodes)
 
 
-class Slow(EchoTools):
-    """Tools that wait, for half a second at most, until a forward pass begins beside them."""
+class Held(EchoTools):
+    """Tools that answer only once they are let go."""
 
-    def __init__(self, passes):
+    def __init__(self):
         super().__init__()
-        self.passes, self.beside = passes, []
+        self.go = threading.Event()
 
     def call_many(self, calls):
-        before = len(self.passes)
-        for _ in range(50):
-            if len(self.passes) > before:
-                break
-            threading.Event().wait(0.01)
-        self.beside.append(len(self.passes) - before)
+        assert self.go.wait(60), "nothing let the tools go"
         return super().call_many(calls)
 
 
 def test_tools_run_beside_decoding(trained, questions, fed):
-    """While some episodes wait for their tool, the others decode: passes begin before the tool has answered."""
-    tools = Slow(fed)
-    play(trained, questions[:4], tools, samples=2, temperature=1.0, seed=4, max_tokens=120, patience=50)
-    assert any(passes > 0 for passes in tools.beside)
+    """While an episode waits for its tool, another that began later decodes: no clock and no sampling decides it."""
+    tools, limits = Held(), Limits(temperature=0.0, max_tokens=200, patience=50)
+    first, second = (Episode(q.id, 0, prompts.head(q.question, "", "brief"), [], [], []) for q in questions[:2])
+    with torch.inference_mode(), ThreadPoolExecutor(1) as thread:
+        table = Table(Shared(trained, tools, limits, 0, thread, threading.Lock()), [first], 2)
+        beside = 0
+        while table.fill():
+            table.collect(), table.advance()
+            beside += bool(table.asked) and not table.asked[0][2].done()
+            table.ask(), table.release()
+            if len(fed) == 4:
+                table.queue.append(second)
+            if beside > 2:
+                tools.go.set()
+    assert beside > 2
+    assert first.stop == second.stop == "answer"
 
 
 def test_patience_changes_when_observations_come_and_not_what_is_sampled(trained, questions):
