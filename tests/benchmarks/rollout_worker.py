@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from webdancer import dapo_batch, dapo_update
-from webdancer.agent import policy, rollout
+from webdancer.agent import policy, rollout, workers
 from webdancer.core import machine, prompts, protocol
 from webdancer.core.schema import Page, Question, read_jsonl
 from webdancer.web import toolbox
@@ -70,6 +70,9 @@ def ours_step(folder: Path, o: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     weights = [p for p in agent.model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=s.lr)
+    if o["threads"] > 1:  # as the notebooks do: a further process for every further thread
+        agent.workers = workers.Workers(agent, o["threads"] - 1)
+        agent.workers.keep(tools)
     questions = questions_of(folder, s.groups)
     runs = []
     for step in range(o["steps"]):
