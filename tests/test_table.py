@@ -54,10 +54,24 @@ def test_the_prompt_of_a_question_is_computed_once(trained, questions, fed):
     prompts_fed = [tuple(new) for step in fed for _, start, new in step if start == 0]
     assert len(prompts_fed) == 3 == len(set(prompts_fed))
     assert all(tuple(e.ids[: len(prompts_fed[n // 5])]) == prompts_fed[n // 5] for n, e in enumerate(episodes))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_what_samples_of_a_question_have_in_common_is_computed_once(trained, questions, fed, temperature):
+    asked = questions[:4]
+    together = play(trained, asked, samples=6, slots=24, temperature=temperature, seed=5)
     fed_tokens = sum(len(new) for step in fed for _, _, new in step)
-    # every other token is fed exactly once, but the last of an episode, which nothing follows
-    rest = sum(len(e.ids) - len(prompts_fed[n // 5]) - 1 for n, e in enumerate(episodes))
-    assert fed_tokens == rest + sum(map(len, prompts_fed))
+    # the last token of an episode is fed for nobody, unless another goes on with it
+    beginnings = {(e.question_id, tuple(e.ids[: n + 1])) for e in together for n in range(len(e.ids) - 1)}
+    assert fed_tokens == len(beginnings)
+    fed.clear()
+    alone = play(trained, asked, samples=6, slots=1, temperature=temperature, seed=5)
+    assert [e.ids for e in alone] == [e.ids for e in together]
+    assert [e.messages for e in alone] == [e.messages for e in together]
+    logps = [torch.tensor(e.logp) for e in alone], [torch.tensor(e.logp) for e in together]
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(*logps, strict=True))
+    ways = {tuple(e.ids) for e in together if e.question_id == "q0"}
+    assert len(ways) == 1 if temperature == 0 else len(ways) > 1
 
 
 def test_an_observation_enters_in_bounded_pieces_beside_decoding(trained, questions, fed):

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from webdancer.agent import policy
+from webdancer.agent import policy, prefixes
 
 AGGREGATIONS = ("token_mean", "group_token_mean")
 ADVANTAGES = ("group", "leave_one_out")
@@ -229,6 +230,31 @@ def token_logp(model: Any, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     logp = every.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     with torch.no_grad():
         entropy = -(every.exp() * every).sum(-1)
+    return logp, entropy
+
+
+def shared_logp(model: Any, ids: Sequence[Sequence[int]], mask: Sequence[Sequence[bool]]) -> tuple[Tensor, Tensor]:
+    """As `token_logp`, with what the rows begin with in common computed once (`prefixes`); rows need no padding.
+
+    Args:
+        model: one that `prefixes.fits`. ids, mask: a list a row.
+
+    Returns:
+        `logp` [K] with gradient and `entropy` [K] without, row by row in the order given, natural log.
+    """
+    tree = prefixes.lay(ids)
+    chosen = [np.flatnonzero(row[1:]) for row in mask]
+    before = np.concatenate([path[at] for path, at in zip(tree.paths, chosen, strict=True)])
+    nodes, of = np.unique(before, return_inverse=True)
+    hidden = prefixes.hidden(model, tree)
+    of, targets, nodes = (
+        torch.as_tensor(rows, dtype=torch.long, device=hidden.device)
+        for rows in (of, [ids[n][t + 1] for n, at in enumerate(chosen) for t in at], nodes)
+    )
+    every = model.get_output_embeddings()(hidden.index_select(0, nodes)).float().log_softmax(-1)
+    logp = every.flatten().index_select(0, of * every.shape[1] + targets)
+    with torch.no_grad():
+        entropy = -(every.exp() * every).sum(-1)[of]
     return logp, entropy
 
 

@@ -7,12 +7,16 @@ the log. Shown in notebooks/06_dapo.ipynb; the arithmetic is in `dapo_loss.py`, 
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from webdancer import dapo_log, dapo_loss
+from webdancer.agent import prefixes
+from webdancer.agent.policy import decoder
 from webdancer.agent.workers import Workers
 from webdancer.dapo_average import snapshot
 from webdancer.dapo_batch import Batch, Rollout, Settings, TrainingError, minibatches, seed_of
@@ -24,24 +28,33 @@ COLUMNS = ("loss", "entropy", "ratio", "ratio_max", "clip_low", "clip_high", "gr
 def trainer_logp(model: Any, rollouts: Sequence[Rollout], micro_tokens: int) -> list[list[float]]:
     """Log-probabilities of the trained tokens as the trainer's forward pass sees them, one list a rollout."""
     result: list[list[float]] = [[] for _ in rollouts]
-    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], micro_tokens):
-        ids, mask = _tensors(model, [rollouts[i] for i in chosen])
-        logp, _ = dapo_loss.token_logp(model, ids, mask)
-        for i, part in zip(chosen, logp.split(mask[:, 1:].sum(1).tolist()), strict=True):
+    ids, mask = [r.episode.ids for r in rollouts], [r.episode.mask for r in rollouts]
+    for chosen in _micro_batches(model, ids, micro_tokens):
+        logp, _ = _logp(model, [ids[i] for i in chosen], [mask[i] for i in chosen])
+        for i, part in zip(chosen, logp.split([sum(mask[i][1:]) for i in chosen]), strict=True):
             result[i] = part.tolist()
     return result
+
+
+def _micro_batches(model: Any, ids: Sequence[Sequence[int]], most: int, side_by_side: int = 1) -> list[list[int]]:
+    """Indices of the rollouts that are computed together: by common beginnings if the model can share them."""
+    if prefixes.fits(model):
+        return prefixes.parts(ids, most, side_by_side)
+    return dapo_loss.buckets(list(map(len, ids)), most)
+
+
+def _logp(model: Any, ids: Sequence[Sequence[int]], mask: Sequence[Sequence[bool]]) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of the trained tokens, row by row."""
+    if prefixes.fits(model):
+        return dapo_loss.shared_logp(model, ids, mask)
+    device = model.get_output_embeddings().weight.device
+    padded = dapo_loss.pad(ids, 0, torch.long, device), dapo_loss.pad(mask, False, torch.bool, device)
+    return dapo_loss.token_logp(model, *padded)
 
 
 def stored_logp(rollouts: Sequence[Rollout]) -> list[list[float]]:
     """Log-probabilities of the trained tokens as the rollout engine stored them, one list a rollout."""
     return [[p for p, m in zip(r.episode.logp[1:], r.episode.mask[1:], strict=True) if m] for r in rollouts]
-
-
-def _tensors(model: Any, rollouts: Sequence[Rollout]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded `ids` and `mask`, both [B, T], where the model lives."""
-    device = model.get_output_embeddings().weight.device
-    ids = dapo_loss.pad([r.episode.ids for r in rollouts], 0, torch.long, device)
-    return ids, dapo_loss.pad([r.episode.mask for r in rollouts], False, torch.bool, device)
 
 
 def update(
@@ -68,7 +81,8 @@ def update(
     weights = dapo_loss.token_weights(tokens, [r.group for r in rollouts], s.aggregation)
     optimiser.zero_grad(set_to_none=True)
     parts = []
-    for chosen in dapo_loss.buckets([len(r.episode.ids) for r in rollouts], s.micro_tokens):
+    together = workers.parts if workers is not None else 1
+    for chosen in _micro_batches(model, [r.episode.ids for r in rollouts], s.micro_tokens, together):
         few = [rollouts[i] for i in chosen]
         tokens_of = ([r.episode.ids for r in few], [r.episode.mask for r in few])
         parts.append(
@@ -103,13 +117,13 @@ def _part(
     s: Settings,
 ) -> dict[str, float]:
     """Add the gradient of a micro-batch; its sums over trained tokens, its loss, and its largest ratio."""
-    device = model.get_output_embeddings().weight.device
-    tokens, trained = dapo_loss.pad(ids, 0, torch.long, device), dapo_loss.pad(mask, False, torch.bool, device)
-    logp, entropy = dapo_loss.token_logp(model, tokens, trained)
-    before = torch.tensor([p for row in old for p in row], device=logp.device)
-    part = dapo_loss.surrogate(logp, before, dapo_loss.spread(advantages, trained), s.eps_low, s.eps_high)
-    loss = (part.loss * dapo_loss.spread(weights, trained)).sum()
-    loss.backward()
+    with prefixes.attending(decoder(model).config) if prefixes.fits(model) else nullcontext():
+        logp, entropy = _logp(model, ids, mask)
+        trained = dapo_loss.pad(mask, False, torch.bool, logp.device)
+        before = torch.tensor([p for row in old for p in row], device=logp.device)
+        part = dapo_loss.surrogate(logp, before, dapo_loss.spread(advantages, trained), s.eps_low, s.eps_high)
+        loss = (part.loss * dapo_loss.spread(weights, trained)).sum()
+        loss.backward()
     sums = {"loss": loss.detach(), "entropy": entropy.sum(), "ratio": part.ratio.sum()}
     sums |= {"low": part.low.sum(), "high": part.high.sum(), "ratio_max": part.ratio.max()}
     return {name: float(value) for name, value in sums.items()}

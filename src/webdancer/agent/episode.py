@@ -34,10 +34,13 @@ class Episode:
         return self.stop in ("turn_cap", "context_cap", "cut")
 
 
-@dataclass
+@dataclass(eq=False)
 class Slot:
     """Where an episode lives while it runs: its random stream, tokens not yet fed, length in the cache, the turn so
     far, and the call it waits for (`away` once the tools have it).
+
+    Samples of a question are the same up to where they part. Until then one slot holds the keys and values for all:
+    those in its `followers`, each of which `follows` and holds nothing.
     """
 
     episode: Episode | None = None
@@ -47,11 +50,14 @@ class Slot:
     stream: random.Random = field(default_factory=random.Random)
     call: tuple[str, dict[str, Any]] | str | None = None  # a tool call, or the text of an error, waiting to be served
     away: bool = False
+    follows: bool = False
+    followers: list["Slot"] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
-        """Whether a forward pass can bring this episode on."""
-        return bool(self.pending) and self.call is None and self.episode is not None and not self.episode.stop
+        """Whether a forward pass over this slot can bring its episode on, and those of its followers."""
+        ready = bool(self.pending) and self.call is None and not self.follows
+        return ready and self.episode is not None and not self.episode.stop
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ Departure from the paper: it used an inference server. `forward.of` takes this p
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -83,17 +84,22 @@ class Qwen3:
         angles = torch.outer(torch.arange(capacity, dtype=torch.float32), base.rotary_emb.inv_freq.float())
         self.turn = torch.polar(torch.ones_like(angles), angles)[:, None]
         self.slots, self.most, self.capacity = slots, capacity, min(capacity, 256)
-        shape = (slots, self.keys_heads, self.capacity, self.dim)
-        self.keys = [torch.zeros(shape) for _ in self.blocks]
-        self.values = [torch.zeros(shape) for _ in self.blocks]
+        self.held = [0] * slots  # tokens that were ever written to each row
+        self.keys, self.values = ([self._store() for _ in self.blocks] for _ in range(2))
+
+    def _store(self) -> torch.Tensor:
+        """Zeros `[slots, key heads, capacity, dim]`, in memory that the system hands out where it is first written."""
+        return torch.from_numpy(np.zeros((self.slots, self.keys_heads, self.capacity, self.dim), np.float32))
 
     def _grow(self, length: int) -> None:
-        """Make room for rows of `length` tokens: few episodes are long, and to clear what nobody uses takes time."""
-        before, self.capacity = self.capacity, min(self.most, max(length, 2 * self.capacity))
+        """Make room for rows of `length` tokens: few episodes are long, and rows that only follow hold nothing."""
+        self.capacity = min(self.most, max(length, 2 * self.capacity))
         for stores in (self.keys, self.values):
             for number, store in enumerate(stores):
-                stores[number] = store.new_zeros(self.slots, self.keys_heads, self.capacity, self.dim)
-                stores[number][:, :, :before] = store
+                stores[number] = self._store()
+                for row, held in enumerate(self.held):
+                    if held:
+                        stores[number][row, :, :held] = store[row, :, :held]
 
     def _block(self, layer: Any) -> Block:
         """The weights of a layer; the two halves of each query and key head are interleaved to complex pairs."""
@@ -134,6 +140,8 @@ class Qwen3:
         stops = (torch.tensor(starts) + counts).tolist()
         if max(stops) > self.capacity:
             self._grow(max(stops))
+        for row, stop in zip(rows, stops, strict=True):
+            self.held[row] = max(self.held[row], stop)
         alone = sum(len(tokens) == 1 for tokens in new)
         pieces = [
             (rows[i], starts[i], stops[i], int(ends[i]) - len(new[i]), int(ends[i])) for i in range(alone, len(rows))
@@ -243,6 +251,8 @@ class Qwen3:
         """Start `rows` with what `keep` copied."""
         if kept[0][0].shape[1] > self.capacity:
             self._grow(kept[0][0].shape[1])
+        for row in rows:
+            self.held[row] = max(self.held[row], kept[0][0].shape[1])
         for stores, parts in zip(zip(self.keys, self.values, strict=True), kept, strict=True):
             for store, part in zip(stores, parts, strict=True):
                 store[rows, :, : part.shape[1]] = part
@@ -250,6 +260,7 @@ class Qwen3:
     def arrange(self, order: list[int], lengths: list[int]) -> None:
         """Row i becomes what row `order[i]` was, up to `lengths[i]` tokens; rows not in `order` are given up."""
         self.slots = len(order)
+        self.held = [max(length, self.held[i]) for i, length in enumerate(lengths)]
         moves = [(i, row, length) for i, (row, length) in enumerate(zip(order, lengths, strict=True)) if i != row]
         for stores in (self.keys, self.values):
             for number, store in enumerate(stores):

@@ -78,13 +78,22 @@ def run(
         workers = None if tables else policy.workers
         if workers is not None and workers.count and (key := workers.keep(tools)) >= 0:
             count = workers.parts
-            parts = [(blank[n::count], -(-slots // count), seed, Limits(**options)) for n in range(count)]
-            played = workers.run(policy, _part, parts, kept=key)
+            shares = _deal(blank, count)
+            parts = [(share, -(-slots // count), seed, Limits(**options)) for share in shares]
+            found = {(e.question_id, e.sample): e for part in workers.run(policy, _part, parts, kept=key) for e in part}
             bar.update(len(blank))
-            return [played[n % count][n // count] for n in range(len(blank))]
+            return [found[e.question_id, e.sample] for e in blank]
         if not tables:
             tables = torch.get_num_threads() if next(policy.model.parameters()).device.type == "cpu" else 1
         return _here(policy, tools, blank, slots, seed, Limits(**options), tables, bar)
+
+
+def _deal(episodes: list[Episode], count: int) -> list[list[Episode]]:
+    """`count` shares of the episodes: whole questions, whose samples share work, if there are some for everyone."""
+    numbers = {name: n for n, name in enumerate(dict.fromkeys(e.question_id for e in episodes))}
+    if len(numbers) < 4 * count:
+        return [episodes[n::count] for n in range(count)]
+    return [[e for e in episodes if numbers[e.question_id] % count == n] for n in range(count)]
 
 
 def _part(policy: Policy, tools: Any, episodes: list[Episode], slots: int, seed: int, limits: Limits) -> list[Episode]:

@@ -1,7 +1,9 @@
-"""Draw tokens from logits, each row with a uniform number of its own, so that a sample depends on no other row.
+"""Draw tokens from logits, each with a uniform number of its own, so that a sample depends on no other.
 
 Part of `rollout` (stages 06 and 07). Departure from the paper: it used an inference server's sampler.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
@@ -11,23 +13,25 @@ WIDE = 64  # tokens that are added up before one is looked for among them
 
 
 def sample(
-    logits: torch.Tensor, draws: torch.Tensor, temperature: float, top_p: float
+    logits: torch.Tensor, draws: torch.Tensor, temperature: float, top_p: float, rows: Sequence[int] = ()
 ) -> tuple[list[int], list[float]]:
-    """Draw one token a row by inverting the cumulative distribution at `draws`.
+    """Draw tokens by inverting the cumulative distribution of a row at each of `draws`.
 
     Args:
-        logits: `[R, V]` fp32. draws: `[R]` uniform in [0, 1), float64. temperature: 0 takes the largest logit.
+        logits: `[R, V]` fp32. draws: `[D]` uniform in [0, 1), float64. temperature: 0 takes the largest logit.
         top_p: keep the smallest set of tokens whose probability reaches it.
+        rows: the row that each draw is for; left out, there is one draw a row.
 
     Returns:
-        ids and untempered natural log-probabilities, one a row.
+        ids and untempered natural log-probabilities, one a draw.
     """
+    of = torch.tensor(rows or range(len(draws)), device=logits.device)
     if temperature == 0:
-        picked = logits.argmax(dim=-1)
+        picked = logits.argmax(dim=-1)[of]
     else:
         weights = _nucleus(logits, temperature, top_p) if top_p < 1 else _weights(logits, temperature)
-        picked = _invert(weights, draws)
-    logp = logits.gather(-1, picked[:, None]).squeeze(-1) - torch.logsumexp(logits, dim=-1)
+        picked = _invert(weights, draws, of)
+    logp = logits[of, picked] - torch.logsumexp(logits, dim=-1)[of]
     return picked.tolist(), logp.tolist()
 
 
@@ -48,8 +52,8 @@ def _nucleus(logits: torch.Tensor, temperature: float, top_p: float) -> torch.Te
     return probabilities.masked_fill(probabilities < least, 0.0)
 
 
-def _invert(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """The first index at which the running sum of `weights` `[R, V]` passes the share `draws` `[R]` of the whole.
+def _invert(weights: torch.Tensor, draws: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+    """The first index at which the running sum of row `of` `[D]` of `weights` `[R, V]` passes the share `draws` `[D]`.
 
     Running sums over a vocabulary cost more than the network of a tiny policy. So blocks of `WIDE` are added up first,
     and only the block in which the index lies is run through.
@@ -58,11 +62,11 @@ def _invert(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     blocks = functional.pad(weights, (0, -vocabulary % WIDE)).view(rows, -1, WIDE)
     sums = blocks.sum(-1).double()
     totals = sums.cumsum(-1)
+    sums, totals = sums[of], totals[of]
     aim = draws[:, None] * totals[:, -1:]
     block = _passing(totals, aim)
     before = totals.gather(-1, block) - sums.gather(-1, block)
-    chosen = blocks.gather(1, block[:, :, None].expand(-1, 1, WIDE)).squeeze(1)
-    inside = before + chosen.cumsum(-1, dtype=torch.float64)
+    inside = before + blocks[of, block[:, 0]].cumsum(-1, dtype=torch.float64)
     return (block * WIDE + _passing(inside, aim)).squeeze(-1)
 
 

@@ -4,7 +4,8 @@ Part of `rollout` (stages 06 and 07). In: episodes that hold a prompt. Out: the 
 kept busy:
 
 1. a slot whose episode ended takes the next one at once;
-2. the prompt of a question is computed once, and copied to the slots of its other samples;
+2. samples of a question that have written the same so far are one row: it is computed once, each draws its own next
+   token from the same logits, and those that part from the others get rows of their own, a copy of the common one;
 3. an episode's keys and values stay through its turns, so that only what is new is computed;
 4. tools run in a thread beside decoding, and an observation enters in pieces of bounded size, in the same passes in
    which other slots decode;
@@ -100,18 +101,19 @@ class Table:
                 prompt.kept, prompt.logits = self.passes.keep(row, len(prompt.ids)), last
 
     def _begin(self, started: dict[str, list[int]]) -> None:
-        """Give the started slots their prompts and first tokens."""
+        """Give the started slots their prompts and first tokens; samples of a question start in one row."""
         begun: list[int] = []
         for name, rows in started.items():
             prompt = self.prompts[name]
-            for row in rows:
-                slot = self.slots[row]
-                slot.length = len(prompt.ids)
+            leader, *followers = (self.slots[row] for row in rows)
+            leader.length, leader.followers = len(prompt.ids), followers
+            for slot in (leader, *followers):
+                slot.follows = slot is not leader
                 acts.append(slot.episode, prompt.ids, written=False)
                 slot.episode.stop = "context_cap" if prompt.kept is None else ""
             if prompt.kept is not None:
-                self.passes.put(rows, prompt.kept)
-                begun += rows
+                self.passes.put(rows[:1], prompt.kept)
+                begun.append(rows[0])
         if begun:
             self._take(begun, torch.stack([self.prompts[self.slots[row].episode.question_id].logits for row in begun]))
 
@@ -139,11 +141,31 @@ class Table:
         return [chosen[i][0] for i in done], logits if len(done) == len(chosen) else logits[done]
 
     def _take(self, rows: list[int], logits: torch.Tensor) -> None:
-        """Sample the next token of each of `rows`."""
-        draws = torch.tensor([self.slots[row].stream.random() for row in rows], dtype=torch.float64)
-        picked, logps = sample(logits, draws.to(logits.device), self.limits.temperature, self.limits.top_p)
-        for row, token, logp in zip(rows, picked, logps, strict=True):
-            acts.take(self.slots[row], token, logp, self.end, self._said, self.limits)
+        """Sample the next token of every episode in `rows`, each from the logits of its row."""
+        leaders = [self.slots[row] for row in rows]
+        crowds = [[leader, *leader.followers] for leader in leaders]
+        of = [n for n, crowd in enumerate(crowds) for _ in crowd]
+        members = [slot for crowd in crowds for slot in crowd]
+        draws = torch.tensor([slot.stream.random() for slot in members], dtype=torch.float64)
+        picked, logps = sample(logits, draws.to(logits.device), self.limits.temperature, self.limits.top_p, of)
+        for slot, token, logp in zip(members, picked, logps, strict=True):
+            acts.take(slot, token, logp, self.end, self._said, self.limits)
+        for leader, row in zip(leaders, rows, strict=True):
+            if leader.followers:
+                self._part(leader, row)
+
+    def _part(self, leader: Slot, row: int) -> None:
+        """Give the followers that took another token than `leader` rows of their own, one for each such token."""
+        ways: dict[int, list[Slot]] = {}
+        for slot in (leader, *leader.followers):
+            ways.setdefault(slot.episode.ids[-1], []).append(slot)
+        stay, *others = ways.values()
+        leader.followers = stay[1:]
+        for head, *rest in others:
+            head.follows, head.followers, head.length = False, rest, leader.length
+        going = [head for head, *_ in others if not head.episode.stop]
+        if going:
+            self.passes.put([self.slots.index(slot) for slot in going], self.passes.keep(row, leader.length))
 
     def _said(self, ids: list[int]) -> str:
         """The text of a turn."""
@@ -171,8 +193,8 @@ class Table:
             self.slots = [self.slots[row] for row in order]
 
     def ask(self) -> None:
-        """Hand the calls that the last pass made to the tools, together, in the thread beside."""
-        asking = [slot for slot in self.slots if slot.call is not None and not slot.away]
+        """Hand the calls that the last pass made to the tools, together, in the thread beside; one call a row."""
+        asking = [slot for slot in self.slots if slot.call is not None and not slot.away and not slot.follows]
         if asking:
             for slot in asking:
                 slot.away = True
@@ -187,17 +209,18 @@ class Table:
             if not ready and any(slot.running for slot in self.slots):
                 break
             self.asked.popleft()
-            for slot, text in zip(asking, future.result(), strict=True):
-                slot.call, slot.away = None, False
+            for leader, text in zip(asking, future.result(), strict=True):
                 if text not in self.read:
                     with self.shared.lock:
                         self.read[text] = tokens.bridge(self.shared.policy.tokenizer, text)
-                acts.answer(slot, text, self.read[text], self.limits)
+                for slot in (leader, *leader.followers):
+                    slot.call, slot.away = None, False
+                    acts.answer(slot, text, self.read[text], self.limits)
 
     def release(self) -> int:
         """Free the slots whose episode has stopped; returns how many."""
         done = [slot for slot in self.slots if slot.episode is not None and slot.episode.stop]
         for slot in done:
             slot.episode.format_ok = slot.episode.stop == "answer" and judge.format_ok(slot.episode.messages)
-            slot.episode, slot.pending, slot.length = None, [], 0
+            slot.episode, slot.pending, slot.length, slot.follows, slot.followers = None, [], 0, False, []
         return len(done)
