@@ -4,9 +4,10 @@
 
 PYTHON is one with trl 1.14.2 beside the same torch and transformers (left out: this one). Needs what 01 to 05 of a
 profile left: `laptop` if it is there, else `quick`. Both sides play the same questions with the same trained policy,
-tools over the same pages, sampling and limits, and train every group, live or dead, in two updates; each side is a
-process of its own with one thread, and they take turns, five times. Compared is processor time, which other programs
-lengthen least; seconds on the clock stand beside it. TRL has no option to keep keys and values across turns.
+tools over the same pages, sampling and limits, and train every group, live or dead, in two updates. Each side has the
+machine's two cores: TRL as threads of torch, ours as a worker process beside the first. They take turns, five times.
+Compared are seconds on the clock. Both sample, so their episodes differ a little in length: `per_token` compares
+seconds for the same number of tokens. TRL has no option to keep keys and values across turns or to share prefixes.
 
 The second part lets one size grow at a time: rollouts a group, tokens of an episode, parameters of the model. It writes
 results/bench/figures/dapo_growth.png and .csv.
@@ -28,7 +29,7 @@ from webdancer.core import machine, record
 
 TURNS = 5
 WORKER = Path(__file__).with_name("rollout_worker.py")
-SIZES = {"threads": 1, "groups": 12, "samples": 8, "slots": 96, "max_tokens": 512, "steps": 2}
+SIZES = {"threads": 2, "groups": 12, "samples": 8, "slots": 96, "max_tokens": 512, "steps": 3}
 TARGETS = {"rollouts": 5.0, "dapo_step": 4.0}
 
 
@@ -50,22 +51,28 @@ def middle(values: list[float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def side(runs: list[dict[str, Any]], part: str, clock: str) -> list[float]:
-    """Episodes a second of the rollouts, or seconds of a step, one number a run."""
-    first = [run["runs"][0] for run in runs]
+def side(runs: list[dict[str, Any]], part: str) -> list[float]:
+    """Episodes a second of the rollouts, or seconds of a step, the middle one of each run."""
     if part == "rollouts":
-        return [r["episodes"] / r["rollouts"][clock] for r in first]
-    return [r["step"][clock] for r in first]
+        return [statistics.median(r["episodes"] / r["rollouts"]["clock"] for r in run["runs"]) for run in runs]
+    return [statistics.median(r["step"]["clock"] for r in run["runs"]) for run in runs]
+
+
+def per_token(runs: list[dict[str, Any]], part: str) -> list[float]:
+    """Microseconds a token of the episodes, one number a run."""
+    name = "rollouts" if part == "rollouts" else "step"
+    return [1e6 * sum(r[name]["clock"] for r in run["runs"]) / sum(r["tokens"] for r in run["runs"]) for run in runs]
 
 
 def compare(runs: dict[str, list[dict[str, Any]]], part: str) -> dict[str, Any]:
     """The record of rollouts or of steps, ready for JSON."""
     better = {"rollouts": lambda a, b: a / b, "dapo_step": lambda a, b: b / a}[part]
-    own, other = (side(runs[name], part, "cpu") for name in ("ours", "peer"))
-    shape = {name: [r["runs"][0] for r in found] for name, found in runs.items()}
+    own, other = (side(runs[name], part) for name in ("ours", "peer"))
+    each = {name: per_token(found, part) for name, found in runs.items()}
+    every = {name: [r for run in found for r in run["runs"]] for name, found in runs.items()}
     return {
         "benchmark": part,
-        "unit": {"rollouts": "episodes", "dapo_step": "seconds a step"}[part] + " by processor time, one thread",
+        "unit": {"rollouts": "episodes a second", "dapo_step": "seconds a step"}[part] + " on the clock, two cores",
         "peer_is": "GRPOTrainer of TRL in environment mode, generate of transformers",
         "target": TARGETS[part],
         "turns": TURNS,
@@ -73,9 +80,13 @@ def compare(runs: dict[str, list[dict[str, Any]]], part: str) -> dict[str, Any]:
         "ours": middle(own),
         "peer": middle(other),
         "ratio": middle([better(a, b) for a, b in zip(own, other, strict=True)]),
-        "on_the_clock": {name: middle(side(found, part, "clock")) for name, found in runs.items()},
-        "tokens": {name: middle([r["tokens"] for r in found]) for name, found in shape.items()},
-        "tokens_written": {name: middle([r["written"] for r in found]) for name, found in shape.items()},
+        "per_token": {
+            "unit": "microseconds a token",
+            **{name: middle(values) for name, values in each.items()},
+            "ratio": middle([b / a for a, b in zip(each["ours"], each["peer"], strict=True)]),
+        },
+        "tokens": {name: middle([r["tokens"] for r in found]) for name, found in every.items()},
+        "tokens_written": {name: middle([r["written"] for r in found]) for name, found in every.items()},
         "peak_mib": {name: middle([r["peak_mib"] for r in found])["median"] for name, found in runs.items()},
         "versions": machine.versions() | runs["peer"][0]["versions"],
         "machine": machine.hardware(),
@@ -96,7 +107,7 @@ def growth(folder: Path) -> pd.DataFrame:
         rows.append(("parameters", found["parameters"], found))
     table = []
     for what, value, found in rows:
-        parts = [(r["rollouts"]["cpu"], r["step"]["cpu"] - r["rollouts"]["cpu"]) for r in found["runs"]]
+        parts = [(r["rollouts"]["clock"], r["step"]["clock"] - r["rollouts"]["clock"]) for r in found["runs"]]
         rollout, update = (statistics.median(values) for values in zip(*parts, strict=True))
         table.append({"what": what, "value": value, "rollout": round(rollout, 3), "update": round(update, 3)})
     return pd.DataFrame(table)
@@ -131,7 +142,7 @@ def main() -> None:
     folder = record.repo_root() / "results" / "bench"
     for result in measure(sys.argv[1] if len(sys.argv) > 1 else sys.executable):
         record.write_json(folder / f"{result['benchmark']}.json", result)
-        print(json.dumps({k: result[k] for k in ("ours", "peer", "ratio", "on_the_clock", "peak_mib")}, indent=1))
+        print(json.dumps({k: result[k] for k in ("ours", "peer", "ratio", "per_token", "peak_mib")}, indent=1))
     from webdancer.show import plots, plots_training
 
     table = growth(artifacts())

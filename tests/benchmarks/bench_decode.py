@@ -30,7 +30,7 @@ def measure() -> dict[str, Any]:
     for _ in range(TURNS):
         for batch in BATCHES:
             for name in speed:
-                found = once(f"{name}_decode", folder, batch=batch, new=128, steps=2)
+                found = once(f"{name}_decode", folder, batch=batch, new=128, steps=2, threads=1)
                 speed[name][batch].append(statistics.median(r["written"] / r["decode"]["cpu"] for r in found["runs"]))
                 peak[name] = max(peak.get(name, 0), found["peak_mib"])
                 versions = found["versions"]

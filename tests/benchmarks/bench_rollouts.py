@@ -20,7 +20,7 @@ def main() -> None:
         raise SystemExit("no artifacts of laptop or quick: run make reproduce PROFILE=quick first")
     result, _ = measure(sys.argv[1] if len(sys.argv) > 1 else sys.executable)
     record.write_json(record.repo_root() / "results" / "bench" / "rollouts.json", result)
-    print(json.dumps({k: result[k] for k in ("ours", "peer", "ratio", "on_the_clock", "peak_mib")}, indent=1))
+    print(json.dumps({k: result[k] for k in ("ours", "peer", "ratio", "per_token", "peak_mib")}, indent=1))
 
 
 if __name__ == "__main__":
