@@ -40,4 +40,5 @@ def test_summary_is_json_without_nan():
 def test_rows_of_a_group_show_what_was_said_and_what_it_earned():
     first, second = dapo_log.rows_of(batch().live[0])
     assert (first["answer"], first["right"], first["reward"], second["calls"]) == ("Kestin", True, 1.0, 3)
+    assert (first["tokens"], first["new"], second["tokens"], second["new"]) == (4, 4, 4, 0)  # they say the same
     assert first["advantage"] == -second["advantage"] == pytest.approx(0.7071, abs=1e-4)

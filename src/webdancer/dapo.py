@@ -24,6 +24,8 @@ Departures from the papers (DAPO arXiv 2503.14476, WebDancer arXiv 2505.22648), 
    policy is rewarded for names known by heart: practice went up and the held-out web did not follow.
 7. With `average` above 0, dev measures and the folder keeps a running mean of the weights (`dapo_average`), while
    training goes on from the last ones.
+8. What the rollouts of a group have in common is computed once, when they are sampled (`agent.table`) and when they are
+   trained on (`agent.prefixes`); neither samples nor gradients change by more than rounding. The paper does not say.
 
 Differences from verl 0.9 (its DAPO recipe):
 1. verl filters groups by the spread of a metric that one names (`filter_groups.metric`), and generates whole batches
@@ -37,6 +39,7 @@ Differences from TRL 1.14 (GRPOTrainer with `loss_type="dapo"`):
 1. TRL has no dynamic sampling: dead groups stay in the batch, and their tokens in the denominator of the mean.
 2. TRL trains on episodes that end at the turn cap or because the next observation would overflow, as if complete.
 3. TRL divides by std + 1e-4, here 1e-6.
+4. TRL computes an episode from its beginning after every tool call, and every rollout of a group by itself.
 """
 
 import itertools

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from webdancer.agent import judge
+from webdancer.agent import judge, prefixes
 from webdancer.dapo_batch import TRUNCATED, Batch, Rollout
 
 
@@ -40,7 +40,9 @@ def describe(batch: Batch) -> dict[str, float]:
 
 
 def rows_of(group: Sequence[Rollout]) -> list[dict[str, Any]]:
-    """One row a rollout of a group, for a table."""
+    """One row a rollout of a group, for a table; `new`: its tokens that no rollout before it begins with."""
+    ids = [r.episode.ids for r in group]
+    known = [max((prefixes.common(row, earlier) for earlier in ids[:n]), default=0) for n, row in enumerate(ids)]
     return [
         {
             "answer": r.episode.prediction,
@@ -49,10 +51,11 @@ def rows_of(group: Sequence[Rollout]) -> list[dict[str, Any]]:
             "stop": r.episode.stop,
             "calls": r.episode.n_calls,
             "tokens": len(r.episode.ids),
+            "new": len(r.episode.ids) - shared,
             "reward": r.reward,
             "advantage": r.advantage,
         }
-        for r in group
+        for r, shared in zip(group, known, strict=True)
     ]
 
 

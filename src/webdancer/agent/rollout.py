@@ -1,9 +1,10 @@
 """Episodes of a local policy: many at once, each in a slot of a key-value cache, with real tools between the turns.
 
 Stages 06 and 07 call `run`; shown in 06_dapo. A sampled token is kept as an id from here to the loss, and never
-re-tokenised. How the slots are kept busy stands in `table`, the forward pass in `forward`. Where the policy has
-`workers` (`workers.Workers`), the episodes are dealt to them and this process: the operations of a small model are too
-small to share among threads. Without them, or with tools that cannot be copied, there are as many tables as threads.
+re-tokenised. How the slots are kept busy, and how samples of a question share what they have in common, stands in
+`table`, the forward pass in `forward`. Where the policy has `workers` (`workers.Workers`), the episodes are dealt to
+them and this process: the operations of a small model are too small to share among threads. Without them, or with tools
+that cannot be copied, there are as many tables as threads.
 
 Departures from the paper, which used an inference server: (1) one process and its workers; (2) each episode draws from
 its own random stream, so a sample depends on its seed and not on its neighbours (what other rows share its pass can
