@@ -118,6 +118,15 @@ def test_an_update_of_dapo_is_the_same(agent, alone):
     assert close(whole, gradients(agent), 1e-4)
 
 
+def test_a_model_that_cannot_be_copied_has_no_workers():
+    found = by_heart.trained(0)
+    found.model.gradient_checkpointing_enable({"use_reentrant": False})
+    found.model.enable_input_require_grads()  # as adapters do when activations are computed again
+    alone = Workers(found, 2)
+    assert (alone.count, alone.parts) == (0, 1)
+    assert alone.run(found, lambda policy, x: x + 1, [(1,), (2,)]) == [2, 3]
+
+
 class Unpicklable(by_heart.EchoTools):
     """Tools with something that no other process can have."""
 

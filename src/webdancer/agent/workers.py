@@ -36,7 +36,8 @@ class Workers:
     """`count` processes that hold a copy of `policy` each.
 
     They start in the background, and end with `close` or with this process, however it ends. There are none where the
-    weights are not in fp32 on a CPU, and none on Windows, where pipes cannot be handed on.
+    weights are not in fp32 on a CPU, none where the model cannot be copied (activations that are computed again hang
+    hooks on it), and none on Windows, where pipes cannot be handed on.
 
     >>> from types import SimpleNamespace
     >>> policy = SimpleNamespace(model=torch.nn.Linear(1, 1))
@@ -65,7 +66,11 @@ class Workers:
         size = sum(p.numel() for p in policy.model.parameters())
         with contextlib.ExitStack() as stack:
             body, *files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(self.count + 2)]
-            torch.save({"policy": policy, "exact": torch.are_deterministic_algorithms_enabled()}, body)
+            try:
+                torch.save({"policy": policy, "exact": torch.are_deterministic_algorithms_enabled()}, body)
+            except (pickle.PicklingError, TypeError, AttributeError):
+                self.count = 0
+                return
             body.flush()
             self._weights, *self._gradients = [_shared(file.fileno(), size) for file in files]
             for file in files[1:]:
