@@ -6,6 +6,7 @@ import torch
 from by_heart import WORDS, EchoTools
 
 from webdancer.agent import policy, rollout, tokens
+from webdancer.agent.episode import Episode
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,14 @@ def test_an_error_in_a_tool_reaches_the_caller_and_torch_gets_its_threads_back(t
 
 def test_no_questions_give_no_episodes(trained):
     assert rollout.run(trained, [], EchoTools()) == []
+
+
+def test_workers_get_whole_questions_whose_samples_share_work_if_there_are_enough():
+    def blank(questions: int, samples: int) -> list[Episode]:
+        return [Episode(f"q{n}", s, [], [], [], []) for n in range(questions) for s in range(samples)]
+
+    first, second = rollout._deal(blank(9, 3), 2)
+    assert {e.question_id for e in first} == {"q0", "q2", "q4", "q6", "q8"} and len(first) == 15
+    assert {e.question_id for e in second} == {"q1", "q3", "q5", "q7"} and len(second) == 12
+    few = rollout._deal(blank(2, 8), 2)
+    assert [len(share) for share in few] == [8, 8] and {e.question_id for e in few[0]} == {"q0", "q1"}
