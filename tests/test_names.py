@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketweb import names
+from pocketweb import grammar_other, grammar_pairs, names, pages, world
 from pocketweb.grammar import INTERSECTION_ASKS, LEAD_INS, RELATIONS, TYPES
 
 KINDS = tuple(names.SHARES)
@@ -101,3 +101,40 @@ def test_kinds_that_share_first_words_differ_in_the_second():
     lists = names.word_lists()
     for a, b in [*combinations(("city", "region", "noise"), 2), *combinations(("company", "event", "block"), 2)]:
         assert not set(lists[a][1]) & set(lists[b][1])
+
+
+def all_words(texts) -> set[str]:
+    return set(re.findall(r"[a-z]+", " ".join(texts).lower()))
+
+
+def test_unheard_words_are_words_of_no_name_and_of_no_sentence():
+    lists = names.word_lists().values()
+    usual = all_words(text for first, second, form in lists for text in (*first, *second, form))
+    told = [t for r in (*RELATIONS, *grammar_other.OTHER) for t in (r.label, r.query, r.phrase, r.clause, *r.asks)]
+    told += [t for r in RELATIONS for t in r.tells]
+    told += [*LEAD_INS, *INTERSECTION_ASKS, *grammar_other.INTERSECTION_ASKS, *pages.FILLERS, *pages.NOISE, *TYPES]
+    told += [*grammar_pairs.PICKS, *grammar_pairs.WHICH, *grammar_pairs.APART, *pages.CATEGORIES.values()]
+    told += [*world.PROFESSIONS, *world.ALIAS_FORMS.values()]
+    unheard = {names.unheard(word) for word in usual}
+    assert not unheard & (usual | all_words(told))
+    assert len(unheard) == len(usual) > 5000
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ -()", max_size=30))
+def test_unheard_keeps_lengths_capitals_and_vowels_and_changes_every_letter(name):
+    other = names.unheard(name)
+    assert len(other) == len(name)
+    assert [(c.isupper(), c.islower()) for c in other] == [(c.isupper(), c.islower()) for c in name]
+    assert all((a == b) == (not a.isalpha()) for a, b in zip(name, other, strict=True))
+    assert [c in "aeiouAEIOU" for c in other] == [c in "aeiouAEIOU" for c in name]
+
+
+def test_unheard_makes_no_two_letters_one():
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    assert sorted(map(names.unheard, letters)) == sorted(letters)
+
+
+def test_drawn_with_other_words_are_the_same_names_unheard():
+    for kind in KINDS:
+        usual = names.draw(7, 400, kind, 4)
+        assert names.draw(7, 400, kind, 4, other_words=True) == [names.unheard(name) for name in usual]

@@ -1,6 +1,7 @@
 """pocketweb.oracle: a chat request in, a chat completion out; a pure function of the request."""
 
 import copy
+import json
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from pocketweb import oracle
 from webdancer.core import prompts, protocol
+from webdancer.core.schema import Page
 
 ASKED = "How many natives of the birthplace of Tal Veron are listed?"
 WEB = {
@@ -106,3 +108,15 @@ def test_every_model_answers_any_messages(turns):
     messages = [{"role": role, "content": text} for role, text in turns]
     for model in oracle.MODELS:
         assert isinstance(said(request(model, messages, temperature=1.0))["content"], str)
+
+
+def test_the_two_authors_word_the_same_fact_in_different_forms():
+    page = Page("http://w/O", "Orlen Ford", "The mayor of Orlen Ford is Ada Quist.")
+    asked = {}
+    for model in ("pocket-author", "pocket-author-other"):
+        told = [said(request(model, prompts.seed(page), seed=seed))["content"] for seed in range(12)]
+        asked[model] = {json.loads(text)["question"] for text in told}
+    assert asked == {
+        "pocket-author": {"Who is the mayor of Orlen Ford?", "Name the mayor of Orlen Ford."},
+        "pocket-author-other": {"Which person is listed as mayor of Orlen Ford?", "For Orlen Ford, who is the mayor?"},
+    }

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from pocketweb import oracle_author
+from pocketweb.oracle_paths import OTHER, USUAL
 from pocketweb.reading import parse_question
 from webdancer.core import prompts
 from webdancer.core.schema import Page
@@ -160,6 +161,29 @@ def test_a_warm_author_makes_the_mistakes_of_the_released_sample():
     assert 0.2 < len(bad) / len(rows) < 0.4  # 0.15 at temperature 1
     assert any(r["answer"] == "yes" for r in bad) and any("or another?" in r["question"] for r in bad)
     assert any(r["answer"] in ("Orlen Ford", "Tal Veron", "Bo Lin", "Ada Quist") for r in bad)
+
+
+@pytest.mark.parametrize("kind", ["multihop", "count", "intersection"])
+def test_the_other_author_asks_for_the_same_in_other_forms(kind):
+    shown = [VERON, ORLEN, KESTIN] if kind == "intersection" else [VERON, ORLEN, QUIST]
+    ask = prompts.crawlqa(kind, 2 if kind == "count" else 3, shown)
+    usual, other = set(), set()
+    for seed in range(40):
+        for voice, found in ((USUAL, usual), (OTHER, other)):
+            got = json.loads(oracle_author.reply(ask, 0.0, random.Random(seed), voice))
+            found.add((got["question"], got["answer"]))
+    assert len(other) > 1 and not {q for q, _ in usual} & {q for q, _ in other}
+    assert {a for _, a in usual} == {a for _, a in other}
+    plans = [{frozenset(parse_question(q).chains) for q, _ in found} for found in (usual, other)]
+    assert plans[0] == plans[1]
+
+
+def test_the_other_author_rewrites_in_its_own_words():
+    asked = prompts.rewrite("For Orlen Ford, who is the mayor?", "Ada Quist", "Orlen Ford", RESULTS)
+    got = json.loads(oracle_author.reply(asked, 0.0, random.Random(0), OTHER))
+    assert got["question"] == "For the birthplace that belongs to Bo Lin, who is the mayor?"
+    fits = prompts.identify(got["description"], RESULTS)
+    assert json.loads(oracle_author.reply(fits, 0.0, random.Random(0), OTHER)) == {"entities": ["Orlen Ford"]}
 
 
 def test_a_prompt_of_another_kind_is_told_apart():

@@ -7,7 +7,7 @@ import pytest
 
 from pocketweb import oracle_author, oracle_pairs
 from pocketweb.grammar_pairs import APART, NOVEL, PICKS, WHICH
-from pocketweb.oracle_paths import told_in
+from pocketweb.oracle_paths import OTHER, told_in
 from pocketweb.reading import parse_question
 from webdancer.core import prompts
 from webdancer.core.schema import Page
@@ -101,3 +101,14 @@ def test_no_candidate_meets_the_same_thing_on_both_sides():
     for pair in oracle_pairs.differences(told, 3):
         one, other = (side.path.names() for side in pair.sides)
         assert not one & other
+
+
+@pytest.mark.parametrize(("kind", "hops"), [("comparison", 3), ("comparison", 4), ("difference", 3)])
+def test_the_other_author_uses_the_forms_of_novel_pages_and_no_others(kind, hops):
+    pages = [ORLEN, KESTIN] if hops == 3 and kind == "comparison" else LED[: hops + 1]
+    ask = prompts.crawlqa(kind, hops, pages)
+    rows = [json.loads(oracle_author.reply(ask, 0.0, random.Random(seed), OTHER)) for seed in range(20)]
+    for row in (row for row in rows if row["question"]):
+        assert any(word in row["question"] for word in ("whichever", "Of ", "How far apart"))
+        assert parse_question(row["question"]) is not None
+    assert any(row["question"] for row in rows)

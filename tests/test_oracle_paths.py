@@ -2,7 +2,7 @@
 
 import random
 
-from pocketweb.oracle_paths import Path, described, paths, told_in, written
+from pocketweb.oracle_paths import OTHER, USUAL, Path, described, paths, told_in, written
 from pocketweb.reading import Chain, Plan, parse_phrase
 from webdancer.core import prompts
 from webdancer.core.schema import Page
@@ -47,6 +47,18 @@ def test_a_description_reads_back_as_its_chain():
     for seed in range(8):
         text = described("Tal Veron", ("birthplace", "mayor"), random.Random(seed))
         assert parse_phrase(text) == Chain("Tal Veron", ("birthplace", "mayor"))
+
+
+def test_the_other_voice_describes_the_same_chain_in_other_words():
+    seen = set()
+    for seed in range(40):
+        text = described("Tal Veron", ("birthplace", "mayor"), random.Random(seed), OTHER)
+        assert parse_phrase(text) == Chain("Tal Veron", ("birthplace", "mayor"))
+        seen.add(text)
+    places = ("the city listed as birthplace of Tal Veron", "the birthplace that belongs to Tal Veron")
+    heads = ("the person listed as mayor of", "the mayor that belongs to")
+    assert seen == {f"{head} {place}" for head in heads for place in places}
+    assert set(USUAL.relations) == set(OTHER.relations)
 
 
 def test_a_reply_is_refused_if_it_leaks_or_means_something_else():

@@ -63,6 +63,16 @@ def test_every_fact_is_told_once_and_in_several_wordings(novel):
     assert 0.2 < leads[False, True] / (leads[False, True] + leads[False, False]) < 0.3
 
 
+def test_with_a_share_of_one_every_fact_is_told_in_the_novel_wording():
+    w = world.build(3, 200, True, novel_share=1.0)
+    told = [way for doc in kind(pages.render(w), "entity") for way in wordings(w, doc).values()]
+    assert len(told) > 500 and {wording for ways in told for wording, _ in ways} == {NOVEL}
+
+
+def test_a_share_plays_no_part_in_a_usual_world(docs):
+    assert pages.render(world.build(3, 400, novel_share=1.0)) == docs
+
+
 def test_the_site_of_a_page_follows_its_type(small, docs):
     hosts = {"wiki": "wiki.pocket.test", "www": "www.pocket.test"}
     hosts |= {"arxiv": "arxiv.pocket.test", "github": "github.pocket.test"}

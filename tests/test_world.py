@@ -10,7 +10,7 @@ from itertools import combinations
 
 import pytest
 
-from pocketweb import world
+from pocketweb import names, world
 from pocketweb.grammar import BY_KEY, FUNCTIONAL, LISTS, RELATIONS, TYPES
 
 
@@ -112,6 +112,39 @@ def test_novel_changes_no_fact(small):
     other = world.build(3, 400, novel=True)
     assert (other.entities, other.facts, other.professions) == (small.entities, small.facts, small.professions)
     assert other.novel and not small.novel
+
+
+@pytest.mark.parametrize(
+    ("arguments", "digest"),
+    [
+        ((0, 200, False), "510dab9ebd303c893ab2a6b951fbb5cd537fcec2969f659d2aae7669a38bc30a"),
+        ((9, 300, True), "9de8125efa05177d9f56fe293011e0cc7b94bdff75d7aed150fbf162c7b57f30"),
+        ((20, 200, True), "eeaf634419811d50a8f2c49d558b0337e793693a4a754bc70da410ccf02157c5"),
+        ((30, 451, False), "e7fd325565399650a1851564c35698bc129e47f1a84cd6ab214e3c749e720a45"),
+    ],
+)
+def test_pages_are_those_that_results_were_made_from(arguments, digest):
+    """SHA-256 of all pages, taken before slices had options of their own: a world of the results stays what it was."""
+    from pocketweb import pages
+
+    found = hashlib.sha256()
+    for doc in pages.render(world.build(*arguments)):
+        found.update(repr(doc).encode())
+    assert found.hexdigest() == digest
+
+
+def test_unheard_changes_nothing_but_the_names(small):
+    other = world.build(3, 400, unheard=True)
+    assert (other.facts, other.professions) == (small.facts, small.professions)
+    assert [e.name for e in other.entities] == [names.unheard(e.name) for e in small.entities]
+    assert not {e.title for e in other.entities} & {e.title for e in small.entities}
+    assert [e.type for e in other.entities] == [e.type for e in small.entities]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_of_novel_sentences_out_of_range_is_refused(share):
+    with pytest.raises(ValueError, match=r"got novel_share .*, wanted a number from 0 to 1"):
+        world.build(1, 200, True, novel_share=share)
 
 
 def test_objects_by_hand():

@@ -10,10 +10,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from pocketweb.grammar import FUNCTIONAL, INTERSECTION_ASKS, LISTS, TYPES, Relation
+from pocketweb import grammar, grammar_other
+from pocketweb.grammar import TYPES, Relation
 from pocketweb.grammar_pairs import APART, COMPARED, PICKS, WHICH, WORDS, worded
 from pocketweb.world import World
 
+SAID = (*grammar.RELATIONS, *grammar_other.OTHER)  # a question may be in the forms of either author
+FUNCTIONAL, LISTS = tuple(r for r in SAID if not r.many), tuple(r for r in SAID if r.many)
+INTERSECTION_ASKS = (*grammar.INTERSECTION_ASKS, *grammar_other.INTERSECTION_ASKS)
 Thing = tuple[int, int]  # index of the world, id of the entity
 MEANING, CONDITION = "\u27e6{}\u27e7", "\u27ea{}\u27eb"  # stand in a question for what was understood
 _ANY = MEANING.format(r"(\d+)"), CONDITION.format(r"(\d+)")

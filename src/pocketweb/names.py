@@ -5,6 +5,9 @@ seeds therefore never share a name, although they share their words: a model tha
 worlds can copy the names of the held-out one without having met any of them. Small worlds use only the first words of
 each list; worlds up to the same entry of `SIZES` use the same words.
 
+`unheard` is for a web whose names are made of words that no other world uses: each letter of a name is replaced by
+another, by one fixed table, so that such a world differs from the usual one of its seed in nothing but the words.
+
 In: seed, size of the world, kind of name. Out: distinct names. Shown in `01_crawl`. Nothing of this is in the paper,
 which crawls the real web.
 """
@@ -115,6 +118,21 @@ NOISE_ENDS = (
 )
 
 
+# Every vowel becomes another vowel, every consonant another consonant. Of the tables that do this one was looked for
+# (and is tested) that makes no word of any list into another one, nor into a word of any sentence.
+_USUAL, _UNHEARD = "aeioubcdfghjklmnpqrstvwxyz", "iouaedxpnlchgyrmwvbkfjqzst"
+_LETTERS = str.maketrans(_USUAL + _USUAL.upper(), _UNHEARD + _UNHEARD.upper())
+
+
+def unheard(name: str) -> str:
+    """A name in words that no other world uses; different names stay different, and words keep their lengths.
+
+    >>> unheard("Orlen Ford"), unheard("velmar-parser")
+    ('Abyom Nabp', 'joyrib-wibkob')
+    """
+    return name.translate(_LETTERS)
+
+
 def coin(starts: str, ends: str, taken: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Coined words: every start joined to every end, capitalised, in a fixed shuffled order, none twice, none `taken`.
 
@@ -184,7 +202,7 @@ def _up(number: float) -> int:
     return SEEDS * math.ceil(number / SEEDS)
 
 
-def draw(seed: int, size: int, kind: str, count: int) -> list[str]:
+def draw(seed: int, size: int, kind: str, count: int, other_words: bool = False) -> list[str]:
     """Draw `count` distinct names of one kind for a world; words not used yet come first, so that few stay unused.
 
     Args:
@@ -192,6 +210,7 @@ def draw(seed: int, size: int, kind: str, count: int) -> list[str]:
         size: the world's pages, at most 20,000; fixes how many words are in use.
         kind: a key of `SHARES`.
         count: names wanted.
+        other_words: whether the names are the `unheard` ones.
 
     Returns:
         The names in random order; the same call always gives the same list.
@@ -213,4 +232,5 @@ def draw(seed: int, size: int, kind: str, count: int) -> list[str]:
         seen_j.add(j)
     chosen = (fresh + rest)[:count]
     rng.shuffle(chosen)
-    return [form.format(first[i], second[j]) for i, j in chosen]
+    drawn = [form.format(first[i], second[j]) for i, j in chosen]
+    return [unheard(name) for name in drawn] if other_words else drawn

@@ -14,10 +14,19 @@ from typing import Any
 
 from pocketweb import oracle_author, oracle_judge, oracle_memory, oracle_summariser
 from pocketweb.oracle_errors import answer_block, call_block, mistaken_turn
+from pocketweb.oracle_paths import OTHER, USUAL
 from pocketweb.oracle_teacher import Message, Step, next_step
 from pocketweb.oracle_thoughts import long_thought, short_thought
 
-MODELS = ("pocket-author", "pocket-short", "pocket-long", "pocket-summariser", "pocket-judge")
+MODELS = (
+    "pocket-author",
+    "pocket-author-other",
+    "pocket-short",
+    "pocket-long",
+    "pocket-summariser",
+    "pocket-judge",
+)
+VOICES = {"pocket-author": USUAL, "pocket-author-other": OTHER}
 CREATED = 1735689600  # 2025-01-01: a constant, so that a reply depends on nothing but the request
 
 
@@ -101,8 +110,8 @@ def _is_message(message: Any) -> bool:
 
 def _speak(model: str, messages: list[Message], temperature: float, rng: random.Random) -> tuple[str | None, str]:
     """Reasoning (None for models that show none) and content of the reply."""
-    if model == "pocket-author":
-        return None, oracle_author.reply(messages, temperature, rng)
+    if model in VOICES:
+        return None, oracle_author.reply(messages, temperature, rng, VOICES[model])
     if model == "pocket-summariser":
         return None, oracle_summariser.reply(messages, temperature, rng)
     if model == "pocket-judge":

@@ -5,6 +5,9 @@ that the prompt asks for. It reads facts in the pages shown to it, joins them in
 the grammar; what is not on those pages it cannot use. With a temperature above 0 it makes the mistakes that the
 released sample shows: answers that stand in the question, yes/no questions, wrong answers. Departure from the paper:
 rules in the place of GPT-4o.
+
+There are two authors of this kind, `pocket-author` and `pocket-author-other`: they differ in the forms that they word
+questions in (`oracle_paths.Voice`), and in nothing else.
 """
 
 import json
@@ -13,21 +16,20 @@ import re
 from collections.abc import Iterator
 
 from pocketweb import oracle_pairs
-from pocketweb.grammar import INTERSECTION_ASKS
-from pocketweb.oracle_paths import Path, Reply, Told, described, paths, told_in, written
+from pocketweb.oracle_paths import USUAL, Path, Reply, Told, Voice, described, paths, told_in, written
 from pocketweb.oracle_teacher import Message
 from pocketweb.reading import BY_LABEL, Chain, Fact, Plan, facts_in, parse_condition, parse_phrase, parse_question
 
 MISTAKES = 0.15  # share of questions with a mistake at temperature 1
 
 
-def reply(messages: list[Message], temperature: float, rng: random.Random) -> str:
+def reply(messages: list[Message], temperature: float, rng: random.Random, voice: Voice = USUAL) -> str:
     """The author's reply as JSON text; `{"question": "", "reason": ...}` where the input carries nothing."""
     task = next((m["content"] for m in messages if m["role"] == "system"), "").partition("\n")[0]
     user = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
     for line, write in _TASKS.items():
         if task == line:
-            answer = write(user, rng)
+            answer = write(user, rng, voice)
             if answer.get("answer") and rng.random() < MISTAKES * temperature:
                 answer = _mistaken(answer, user, rng)
             return json.dumps(answer, ensure_ascii=False)
@@ -44,7 +46,7 @@ def _field(name: str, text: str) -> str:
     return match[1].strip() if match else ""
 
 
-def _crawlqa(user: str, rng: random.Random) -> Reply:
+def _crawlqa(user: str, rng: random.Random, voice: Voice) -> Reply:
     """One question of the kind and number of hops wanted."""
     kind, hops = _field("Kind", user), _field("Hops", user)
     if kind not in _KINDS or not hops.isdigit() or int(hops) < _KINDS[kind][1]:
@@ -55,7 +57,7 @@ def _crawlqa(user: str, rng: random.Random) -> Reply:
     candidates = list(_KINDS[kind][0](told, int(hops)))
     rng.shuffle(candidates)
     for candidate in candidates:
-        found = _WORDED[kind](candidate, rng)
+        found = _WORDED[kind](candidate, rng, voice)
         if found:
             return found
     return _nothing(f"the pages hold no {kind} question of {hops} hops")
@@ -65,9 +67,9 @@ def _multihop(told: list[Told], hops: int) -> Iterator[Path]:
     return paths(told, hops)
 
 
-def _word_multihop(path: Path, rng: random.Random) -> Reply | None:
-    ask = rng.choice(BY_LABEL[path.labels[-1]].asks)
-    question = ask.replace("{x}", described(path.start, path.labels[:-1], rng))
+def _word_multihop(path: Path, rng: random.Random, voice: Voice) -> Reply | None:
+    ask = rng.choice(voice.relations[path.labels[-1]].asks)
+    question = ask.replace("{x}", described(path.start, path.labels[:-1], rng, voice))
     return written(question, Plan("value", (Chain(path.start, path.labels),)), path.end, list(path.links))
 
 
@@ -81,10 +83,10 @@ def _count(told: list[Told], hops: int) -> Iterator[tuple[Path, Told]]:
     return ((path, t) for path in paths(told, hops - 1) for t in lists if t.fact.subject == path.end)
 
 
-def _word_count(candidate: tuple[Path, Told], rng: random.Random) -> Reply | None:
+def _word_count(candidate: tuple[Path, Told], rng: random.Random, voice: Voice) -> Reply | None:
     path, listed = candidate
-    ask = rng.choice(BY_LABEL[listed.fact.label].asks)
-    question = ask.replace("{x}", described(path.start, path.labels, rng))
+    ask = rng.choice(voice.relations[listed.fact.label].asks)
+    question = ask.replace("{x}", described(path.start, path.labels, rng, voice))
     plan = Plan("count", (Chain(path.start, (*path.labels, listed.fact.label)),))
     return written(question, plan, str(len(listed.fact.objects)), [*path.links, listed])
 
@@ -105,35 +107,35 @@ def _intersection(told: list[Told], hops: int) -> Iterator[tuple[Path, Told, Tol
                     yield path, a, b, common[0]
 
 
-def _word_intersection(candidate: tuple[Path, Told, Told, str], rng: random.Random) -> Reply | None:
+def _word_intersection(candidate: tuple[Path, Told, Told, str], rng: random.Random, voice: Voice) -> Reply | None:
     path, a, b, answer = candidate
-    relation = BY_LABEL[a.fact.label]
-    nested = relation.clause.replace("{x}", described(path.start, path.labels, rng))
-    plain = BY_LABEL[b.fact.label].clause.replace("{x}", b.fact.subject)
+    relation = voice.relations[a.fact.label]
+    nested = relation.clause.replace("{x}", described(path.start, path.labels, rng, voice))
+    plain = voice.relations[b.fact.label].clause.replace("{x}", b.fact.subject)
     sides = [
         (nested, Chain(path.start, (*path.labels, a.fact.label)), [*path.links, a]),
         (plain, Chain(b.fact.subject, (b.fact.label,)), [b]),
     ]
     rng.shuffle(sides)
     (left, chain_a, links_a), (right, chain_b, links_b) = sides
-    form = rng.choice(INTERSECTION_ASKS)
+    form = rng.choice(voice.both)
     question = form.replace("{t}", relation.object).replace("{a}", left).replace("{b}", right)
     return written(question, Plan("both", (chain_a, chain_b)), answer, links_a + links_b)
 
 
-def _seed(user: str, rng: random.Random) -> Reply:
+def _seed(user: str, rng: random.Random, voice: Voice) -> Reply:
     """A one-fact question about the page's own thing."""
-    found = _crawlqa(f"Kind: multihop\nHops: 1\n\n{user}", rng)
+    found = _crawlqa(f"Kind: multihop\nHops: 1\n\n{user}", rng, voice)
     return found if found["question"] else _nothing("the page tells no fact that I can ask for")
 
 
-def _entity(user: str, rng: random.Random) -> Reply:
+def _entity(user: str, rng: random.Random, _: Voice) -> Reply:
     """A name that the question starts from."""
     plan = parse_question(_field("Question", user))
     return {"entity": rng.choice(plan.chains).entity if plan else ""}
 
 
-def _rewrite(user: str, rng: random.Random) -> Reply:
+def _rewrite(user: str, rng: random.Random, voice: Voice) -> Reply:
     """Replace the entity by the clause of a functional fact that has it as object."""
     question, answer, entity = (_field(name, user) for name in ("Question", "Answer", "Entity"))
     plan = parse_question(question)
@@ -144,7 +146,7 @@ def _rewrite(user: str, rng: random.Random) -> Reply:
     rng.shuffle(told)
     whole_name = re.compile(rf"(?<![\w-]){re.escape(entity)}(?! \(|[\w-])")
     for t in told:
-        description = BY_LABEL[t.fact.label].clause.replace("{x}", t.fact.subject)
+        description = voice.relations[t.fact.label].clause.replace("{x}", t.fact.subject)
         new = description.join(whole_name.split(question, maxsplit=1))
         wanted = [_deeper(c, t.fact) if c.entity == entity else c for c in plan.chains]
         right = parse_question(new) == Plan(plan.kind, tuple(wanted))
@@ -158,7 +160,7 @@ def _deeper(chain: Chain, fact: Fact) -> Chain:
     return Chain(fact.subject, (fact.label, *chain.labels))
 
 
-def _identify(user: str, rng: random.Random) -> Reply:
+def _identify(user: str, rng: random.Random, _: Voice) -> Reply:
     """Every entity that some result says to fit the description."""
     text = _field("Description", user)
     chain = parse_phrase(text) or parse_condition(text)

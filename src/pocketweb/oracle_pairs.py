@@ -10,8 +10,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pocketweb.grammar_pairs import APART, COMPARED, NOVEL, PICKS, WHICH, worded
-from pocketweb.oracle_paths import Path, Reply, Told, described, paths, written
+from pocketweb.grammar_pairs import APART, COMPARED, PICKS, WHICH, worded
+from pocketweb.oracle_paths import USUAL, Path, Reply, Told, Voice, described, paths, written
 from pocketweb.reading import BY_LABEL, Chain, Plan, is_novel
 
 _YEARS = frozenset(r.label for r in COMPARED)
@@ -77,22 +77,22 @@ def comparisons(told: list[Told], hops: int) -> Iterator[Pair]:
         yield from (Pair(sides, novel, wanted) for wanted in ("lower", "higher"))
 
 
-def word_difference(pair: Pair, rng: random.Random) -> Reply | None:
+def word_difference(pair: Pair, rng: random.Random, voice: Voice = USUAL) -> Reply | None:
     """The reply for a candidate of `differences`."""
-    years = [described(side.chain.entity, side.chain.labels, rng) for side in pair.sides]
-    question = _form(APART, pair, rng).format(a=years[0], b=years[1])
+    years = [described(side.chain.entity, side.chain.labels, rng, voice) for side in pair.sides]
+    question = _form(APART, pair, rng, voice).format(a=years[0], b=years[1])
     apart = abs(pair.sides[0].number - pair.sides[1].number)
     return written(question, _plan("difference", pair), str(apart), _links(pair))
 
 
-def word_comparison(pair: Pair, rng: random.Random) -> Reply | None:
+def word_comparison(pair: Pair, rng: random.Random, voice: Voice = USUAL) -> Reply | None:
     """The reply for a candidate of `comparisons`."""
-    things = [described(side.path.start, side.path.labels, rng) for side in pair.sides]
+    things = [described(side.path.start, side.path.labels, rng, voice) for side in pair.sides]
     relation = BY_LABEL[pair.sides[0].year.fact.label]
-    form = worded(_form(PICKS if pair.asked else WHICH, pair, rng), relation, pair.wanted)
+    form = worded(_form(PICKS if pair.asked else WHICH, pair, rng, voice), relation, pair.wanted)
     question, answer = form.format(a=things[0], b=things[1]), pair.winner.path.end
     if pair.asked:
-        question = rng.choice(BY_LABEL[pair.asked.fact.label].asks).replace("{x}", question)
+        question = rng.choice(voice.relations[pair.asked.fact.label].asks).replace("{x}", question)
         answer = pair.asked.fact.objects[0]
     return written(question, _plan(pair.wanted, pair), answer, _links(pair))
 
@@ -115,8 +115,8 @@ def _novel(told: list[Told]) -> bool:
     return any(is_novel(t.fact) for t in told)
 
 
-def _form(forms: Sequence[str], pair: Pair, rng: random.Random) -> str:
-    return rng.choice(forms if pair.novel else forms[:NOVEL])
+def _form(forms: Sequence[str], pair: Pair, rng: random.Random, voice: Voice) -> str:
+    return rng.choice(forms[voice.novel_pairs if pair.novel else voice.pairs])
 
 
 def _plan(kind: str, pair: Pair) -> Plan:

@@ -7,10 +7,12 @@ the paper: rules in the place of GPT-4o.
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pocketweb import grammar, grammar_other, grammar_pairs
+from pocketweb.grammar import Relation
 from pocketweb.reading import BY_LABEL, Fact, Plan, facts_in, parse_question
 
 _SOURCE = re.compile(
@@ -20,6 +22,26 @@ _SOURCE = re.compile(
 )
 
 Reply = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How an author words questions: relations by label, forms of intersections, and which forms of pairs it uses
+    where the pages are told as usual and where they are told in novel wordings."""
+
+    relations: Mapping[str, Relation]
+    both: tuple[str, ...]
+    pairs: slice
+    novel_pairs: slice
+
+
+USUAL = Voice(BY_LABEL, grammar.INTERSECTION_ASKS, slice(grammar_pairs.NOVEL), slice(None))
+OTHER = Voice(
+    {r.label: r for r in reversed(grammar_other.OTHER)},
+    grammar_other.INTERSECTION_ASKS,
+    slice(grammar_pairs.NOVEL, None),
+    slice(grammar_pairs.NOVEL, None),
+)
 
 
 @dataclass(frozen=True)
@@ -84,10 +106,10 @@ def paths(told: list[Told], length: int) -> Iterator[Path]:
         todo.extend(Path(path.start, (*path.links, t)) for t in reversed(steps))
 
 
-def described(name: str, labels: tuple[str, ...], rng: random.Random) -> str:
-    """A name with phrases and clauses nested around it, drawn with `rng`."""
+def described(name: str, labels: tuple[str, ...], rng: random.Random, voice: Voice = USUAL) -> str:
+    """A name with phrases and clauses of `voice` nested around it, drawn with `rng`."""
     for label in labels:
-        relation = BY_LABEL[label]
+        relation = voice.relations[label]
         name = rng.choice((relation.phrase, relation.clause)).replace("{x}", name)
     return name
 

@@ -21,7 +21,6 @@ ARXIV, GITHUB = "http://arxiv.pocket.test", "http://github.pocket.test"
 DISALLOWED = "/drafts/"  # what robots.txt of the plain site forbids; some noise pages lie there
 KINDS = ("entity", "noise", "block", "disambiguation", "redirect", "dead")
 LEAD_IN_SHARE = 0.25
-NOVEL_SHARE = 0.1  # share of the facts of a novel world that are told in the wording no other world uses
 EXTRA_LINKS = 0.15  # share of wiki and www pages with a link to a page about nothing, a bot check or nowhere
 
 FILLERS = (
@@ -186,7 +185,7 @@ def _extra_urls(world: World, kind: str) -> dict[str, str]:
     """Titles and addresses of the pages about nothing; noise and dead links lie on both sites, bot checks on news."""
     rng = random.Random(f"{world.seed}-{world.size}-{kind}")
     found = {}
-    for title in names.draw(world.seed, world.size, kind, names.counts(world.size)[kind]):
+    for title in names.draw(world.seed, world.size, kind, names.counts(world.size)[kind], world.unheard):
         folder = DISALLOWED if kind == "noise" and rng.random() < 0.1 else "/news/"
         on_wiki = kind != "block" and rng.random() < 0.45
         found[title] = wiki_url(title) if on_wiki else f"{WWW}{folder}{slug(title)}"
@@ -204,7 +203,7 @@ def _entity_doc(world: World, entity: Entity, urls: list[str], spare: list[tuple
         if not objects:
             continue
         wording = rng.randrange(NOVEL)
-        if world.novel and rng.random() < NOVEL_SHARE:
+        if world.novel and rng.random() < world.novel_share:
             wording = NOVEL
         lead_in = rng.choice(LEAD_INS) if not relation.many and rng.random() < LEAD_IN_SHARE else ""
         sentences.append(tell(relation, wording, entity.title, enumerate_names(objects), lead_in))

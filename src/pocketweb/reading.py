@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pocketweb import grammar
+from pocketweb import grammar, grammar_other
 from pocketweb.grammar import RELATIONS, Relation
 from pocketweb.grammar_pairs import APART, COMPARED, PICKS, WHICH, WORDS, worded
 
@@ -171,9 +171,10 @@ def _parts(template: str) -> tuple[str, str]:
     return before, behind
 
 
-_PHRASES = [(*_parts(t), r) for r in RELATIONS if not r.many for t in (r.phrase, r.clause)]
-_ASKS = [(*_parts(t), r) for r in RELATIONS for t in r.asks]
-_CONDITIONS = [(*_parts(r.clause), r) for r in RELATIONS if r.many]
+_SAID = (*RELATIONS, *grammar_other.OTHER)
+_PHRASES = [(*_parts(t), r) for r in _SAID if not r.many for t in (r.phrase, r.clause)]
+_ASKS = [(*_parts(t), r) for r in _SAID for t in r.asks]
+_CONDITIONS = [(*_parts(r.clause), r) for r in _SAID if r.many]
 
 
 def _descend(text: str, templates: list[tuple[str, str, Relation]], end: str = "") -> Chain | None:
@@ -206,8 +207,8 @@ def parse_condition(text: str) -> Chain | None:
 
 
 def _parse_both(question: str) -> Plan | None:
-    """The plan of a question in one of the forms of `grammar.INTERSECTION_ASKS`."""
-    for template in grammar.INTERSECTION_ASKS:
+    """The plan of a question in one of the forms of `INTERSECTION_ASKS`."""
+    for template in (*grammar.INTERSECTION_ASKS, *grammar_other.INTERSECTION_ASKS):
         pattern = re.escape(template)
         for slot, inner in (("t", "[a-z]+"), ("a", ".+"), ("b", ".+")):
             pattern = pattern.replace(rf"\{{{slot}\}}", f"(?P<{slot}>{inner})")

@@ -14,6 +14,7 @@ from pocketweb.grammar import FUNCTIONAL, LISTS, TYPES, Relation
 
 MAX_LIST = 6  # members of the longest list
 YEARS = (1850, 2020)
+NOVEL_SHARE = 0.1  # share of the facts of a novel world that are told in the wording no other world uses
 NAMESAKES = 0.02  # share of persons who share their name with another
 ALIASES = 0.10  # share of wiki entities that are also known by a second name
 
@@ -58,7 +59,8 @@ class World:
 
     `facts` maps (entity id, relation key) to the object's id, to a literal as text, or for list relations to a sorted
     list of ids; `professions` maps the id of each person to a literal that no relation asks for. With `novel` the pages
-    are told with one more sentence a relation; entities and facts do not change.
+    are told with one more sentence a relation, a share `novel_share` of the facts with that one; entities and facts do
+    not change. With `unheard` the names are made of words that no other world uses; facts do not change.
     """
 
     seed: int
@@ -67,6 +69,8 @@ class World:
     entities: list[Entity]
     facts: dict[tuple[int, str], int | str | list[int]]
     professions: dict[int, str] = field(default_factory=dict)
+    novel_share: float = NOVEL_SHARE
+    unheard: bool = False
 
     def of_type(self, kind: str) -> list[Entity]:
         """The entities of one type, in the order of their ids."""
@@ -81,32 +85,38 @@ class World:
         return [self.entities[i].title for i in ids]
 
 
-def build(seed: int, size: int = 400, novel: bool = False) -> World:
+def build(
+    seed: int, size: int = 400, novel: bool = False, *, novel_share: float = NOVEL_SHARE, unheard: bool = False
+) -> World:
     """Draw a world.
 
     Args:
         seed: 0..30; worlds of different seeds share no name.
         size: pages about entities, 200..20,000; the time grows linearly with it.
         novel: whether the pages may use the sentences that training worlds never use.
+        novel_share: share of the facts told with these, from 0 to 1; plays no part unless `novel`.
+        unheard: whether the names are made of words that no other world uses (`names.unheard`).
 
     Returns:
         The world; the same arguments always give the same one.
 
     Raises:
-        ValueError: seed or size out of range; the message says what was got and wanted.
+        ValueError: seed, size or share out of range; the message says what was got and wanted.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < names.SEEDS:
         raise ValueError(f"got world seed {seed!r}, wanted a whole number from 0 to {names.SEEDS - 1}")
     if isinstance(size, bool) or not isinstance(size, int) or not 200 <= size <= names.SIZES[-1]:
         raise ValueError(f"got {size!r} pages, wanted a whole number from 200 to {names.SIZES[-1]}")
-    entities, professions = _entities(seed, size)
+    if not 0 <= novel_share <= 1:
+        raise ValueError(f"got novel_share {novel_share!r}, wanted a number from 0 to 1")
+    entities, professions = _entities(seed, size, unheard)
     by_type = {kind: [e.id for e in entities if e.type == kind] for kind in TYPES}
     facts = _functional_facts(seed, by_type)
     facts.update(_list_facts(by_type, facts))
-    return World(seed, size, novel, entities, facts, professions)
+    return World(seed, size, novel, entities, facts, professions, novel_share, unheard)
 
 
-def _entities(seed: int, size: int) -> tuple[list[Entity], dict[int, str]]:
+def _entities(seed: int, size: int, unheard: bool) -> tuple[list[Entity], dict[int, str]]:
     """All entities, type by type, and the professions of the persons."""
     rng = random.Random(f"{seed}-{size}-entities")
     entities: list[Entity] = []
@@ -115,7 +125,7 @@ def _entities(seed: int, size: int) -> tuple[list[Entity], dict[int, str]]:
     for kind in TYPES:
         count = wanted[kind]
         pairs = max(1, round(NAMESAKES * count / 2)) if kind == "person" else 0
-        drawn = names.draw(seed, size, kind, count - pairs)
+        drawn = names.draw(seed, size, kind, count - pairs, unheard)
         drawn = drawn[:pairs] * 2 + drawn[pairs:]
         shared = {name for name, times in Counter(drawn).items() if times > 1}
         for place, name in enumerate(drawn):

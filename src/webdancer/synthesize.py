@@ -111,6 +111,7 @@ async def fill(
     ledger: Ledger | None = None,
     screen: Screen | None = None,
     solver: Solver | None = None,
+    progress: bool = True,
 ) -> None:
     """Fill the cells, round by round: draft, write many at once, check in a fixed order, let the solver try.
 
@@ -126,6 +127,7 @@ async def fill(
         ledger: keeps every finished draft and verdict; what it holds is not asked again.
         screen: the checks that need no model; None: with their defaults.
         solver: tries what passes, of the splits that it has tools for; None: nobody does.
+        progress: draw tqdm bars.
     """
     ledger = Ledger(None) if ledger is None else ledger
     screen = screen or Screen()
@@ -139,14 +141,14 @@ async def fill(
             jobs += [(cell, f"{cell.name}-{round_}-{i}", draft) for i, draft in enumerate(found)]
         if not jobs:
             break
-        outcomes = await _all([_kept(ledger, key, draft) for _, key, draft in jobs], "drafts")
+        outcomes = await _all([_kept(ledger, key, draft) for _, key, draft in jobs], progress * "drafts")
         fresh = []
         for (cell, _, _), outcome in zip(jobs, outcomes, strict=True):
             question = _settle(cell, outcome, webs[cell.split].graph, screen)
             fresh += [(cell, question)] if question and solver and cell.split in solver.tools else []
         if solver and fresh:
             tries = [_verdict(ledger, solver, question) for _, question in fresh]
-            for (cell, question), verdict in zip(fresh, await _all(tries, "solver"), strict=True):
+            for (cell, question), verdict in zip(fresh, await _all(tries, progress * "solver"), strict=True):
                 _solved(cell, question, verdict, solver)
 
 
@@ -180,9 +182,9 @@ def _verdict(ledger: Ledger, solver: Solver, question: Question) -> Callable[[],
 async def _all(calls: Sequence[Callable[[], Awaitable[object]]], name: str) -> list[object]:
     """What the calls of a round came to, in their order; "no_reply" for one whose request failed for good.
 
-    A failure that no other request can do better than, or the `PATIENCE`th, ends the run.
+    `name`: of the bar, "" for none. A failure that no other request can do better than, or the `PATIENCE`th, ends it.
     """
-    lost, bar = 0, tqdm(total=len(calls), desc=name, mininterval=5)
+    lost, bar = 0, tqdm(total=len(calls), desc=name, mininterval=5, disable=not name)
 
     async def outcome(call: Callable[[], Awaitable[object]]) -> object:
         nonlocal lost

@@ -41,6 +41,7 @@ WRITERS = {
     "dapo_log.csv": "06_dapo",
     "dapo_log.jsonl": "06_dapo",
     "predictions.jsonl": "07_evaluate",
+    "predictions_slices.jsonl": "07_evaluate",
 }
 
 
