@@ -108,6 +108,31 @@ def test_the_right_number_with_other_levels_is_refused(tmp_path, monkeypatch):
         load("gaia", path)
 
 
+def test_the_right_number_in_another_language_is_refused(tmp_path, monkeypatch):
+    small(monkeypatch, "xbench_deepsearch", 3)
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": f"Who is {n}?", "answer": "b", "id": n}) for n in range(3)))
+    with pytest.raises(BenchmarkError, match="got 3 of 3 questions in another script than that of 'zh'") as said:
+        load("xbench_deepsearch", path)
+    assert "Who" not in str(said.value)
+    small(monkeypatch, "frames", 3)
+    path.write_text("\n".join(json.dumps({"prompt": "塔尔是谁?", "answer": "b"}) for n in range(3)))
+    with pytest.raises(
+        BenchmarkError, match="3 of 3 questions in another script than that of 'en', the language of FR"
+    ):
+        load("frames", path)
+
+
+def test_webwalkerqa_as_the_hub_has_it(tmp_path, monkeypatch):
+    """There level, kind and language stand inside a column `info`."""
+    small(monkeypatch, "webwalkerqa", 1, {"hard": 1})
+    info = {"difficulty_level": "hard", "lang": "zh", "type": "multi_source", "domain": "game"}
+    (tmp_path / "w.json").write_text(json.dumps([{"question": "Who?", "answer": "Tal", "info": info}]))
+    assert load("webwalkerqa", tmp_path / "w.json") == [
+        Item("webwalkerqa-1", "Who?", ("Tal",), "hard", "multi_source", "zh")
+    ]
+
+
 def test_browsecomp_in_english(tmp_path, monkeypatch):
     small(monkeypatch, "browsecomp", 2)
     rows = [("Which river?", "Tal"), ("Which hill?", "Orlen")]
@@ -181,13 +206,16 @@ def test_from_the_hub_with_its_configuration(monkeypatch):
 
     asked = []
 
-    def loaded(name, config, split):
-        asked.append((name, config, split))
+    def loaded(name, config, split, streaming):
+        asked.append((name, config, split, streaming))
         return datasets.Dataset.from_list(gaia(6))
 
     small(monkeypatch, "gaia", 6, {"1": 2, "2": 2, "3": 2})
     monkeypatch.setattr(datasets, "load_dataset", loaded)
-    assert load("gaia")[5].level == "3" and asked == [("gaia-benchmark/GAIA", "2023_all", "validation")]
+    assert load("gaia")[5].level == "3"
+    assert asked == [("gaia-benchmark/GAIA", "2023_all", "validation", True)]  # secret: no copy in the hub's cache
+    small(monkeypatch, "frames", 6)
+    assert load("frames")[0].question == "What is 0?" and asked[1][3] is False
 
 
 def test_a_hub_that_cannot_be_reached_or_has_no_such_set(monkeypatch):

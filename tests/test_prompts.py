@@ -37,6 +37,35 @@ def test_an_unknown_style_is_refused():
         prompts.head("Who?", "2025-07-18", "chatty")
 
 
+@pytest.mark.parametrize(
+    ("system", "style", "wanted"),
+    [
+        ("Search well.", "released", ("Search well.", prompts.USER_HEAD + "Who?")),
+        ("Search well on {date}.", "released", ("Search well on 2025-07-18.", prompts.USER_HEAD + "Who?")),
+        ("Call in <tool_call> tags.", "released", ("Call in <tool_call> tags.", "Who?")),
+        ("Search well.", "brief", ("Search well.", "Who?")),
+        ("", "brief", (prompts.BRIEF, "Who?")),
+    ],
+)
+def test_a_system_message_of_ones_own(system, style, wanted):
+    assert tuple(m["content"] for m in prompts.head("Who?", "2025-07-18", style, system)) == wanted
+    assert protocol.question_of(prompts.head("Who?", "2025-07-18", style, system)) == "Who?"
+
+
+def test_a_system_message_without_a_date_needs_none():
+    assert prompts.head("Who?", system="Search {well}.")[0]["content"] == "Search {well}."
+    with pytest.raises(ValueError, match="wanted YYYY-MM-DD"):
+        prompts.head("Who?", system="It is {date}.")
+
+
+@pytest.mark.parametrize("task", [prompts.GRADE_YES_NO, prompts.GRADE_ONE_WORD])
+def test_the_prompts_of_the_published_protocols_ask_the_same_question(task):
+    """The stand-in reads them as it reads `JUDGE`: by their first line, and by the form of the user message."""
+    assert task.partition("\n")[0] == prompts.JUDGE.partition("\n")[0]
+    assert prompts.judge("Who?", "A", ["B", "C"], task)[1] == prompts.judge("Who?", "A", ["B", "C"])[1]
+    assert "Everything between <prediction> and" in " ".join(task.split())
+
+
 def test_restyle_there_and_back():
     released = prompts.head("Who?", "2025-07-18") + EPISODE
     brief = prompts.restyle(released, "brief")

@@ -7,7 +7,10 @@ import pytest
 
 from webdancer.agent import roles
 from webdancer.agent.llm import Budget, EndpointError
+from webdancer.agent.llm_cache import ReplyCache
 from webdancer.agent.roles import RoleError
+from webdancer.agent.sealed import SealedReplies
+from webdancer.core.vault import Vault
 
 FILE = """
 author: &instruct
@@ -164,3 +167,23 @@ def test_a_committed_file_fills_every_role_and_holds_no_key(path):
 
 def test_there_is_a_committed_file():
     assert [p.parent.name for p in FILES] == ["gpu"]
+
+
+def test_agents_may_have_blocks_of_any_name(root):
+    (root / "r.yaml").write_text("agent_gpt_5: {model: m, endpoint: 'http://127.0.0.1:1/v1', system_file: own.txt}\n")
+    assert roles.load(root / "r.yaml")["agent_gpt_5"].system_file == "own.txt"
+    assert roles.client("agent_gpt_5", {"roles": "r.yaml"}).model == "m"  # the file is 07's to read
+    for wrong in ("agent_", "agents", "agent_a-b"):
+        (root / "r.yaml").write_text(f"{wrong}: {{model: m}}\n")
+        with pytest.raises(RoleError, match="unknown role .*, and any agent_NAME"):
+            roles.load(root / "r.yaml")
+    (root / "r.yaml").write_text("agent_a: {model: m, system_file: ''}\n")
+    with pytest.raises(RoleError, match="agent_a.system_file: String should have at least 1 character"):
+        roles.load(root / "r.yaml")
+
+
+def test_replies_are_sealed_with_a_vault(P, tmp_path):
+    vault = Vault("hand", ["Who?"])
+    assert type(roles.client("judge", P, folder=tmp_path, vault=vault)._cache) is SealedReplies
+    assert type(roles.client("judge", P, folder=tmp_path)._cache) is ReplyCache
+    assert roles.client("judge", P, vault=vault)._cache.path is None

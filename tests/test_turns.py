@@ -211,3 +211,9 @@ def test_settings_that_leave_no_room_are_an_error(dials):
 def test_every_question_and_sample_has_a_seed_of_its_own():
     seeds = {turns.episode_seed(s, q, n) for s in (0, 1) for q in ("q1", "q2") for n in (0, 1)}
     assert len(seeds) == 8 and max(seeds) < 2**31
+
+
+def test_an_agent_may_have_its_own_system_message():
+    done, llm = run(f"<think>x</think>{ANSWER}", settings=Settings(system="Search on {date}.", date="2025-07-18"))
+    assert llm.seen[0] == prompts.head(ask().question, "2025-07-18", system="Search on {date}.")
+    assert done.messages[0]["content"] == "Search on 2025-07-18." and done.prediction == "Tal Veron"

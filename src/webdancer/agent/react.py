@@ -7,6 +7,7 @@ the samples behind the first right one are training data too.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +17,14 @@ from tqdm import tqdm
 from webdancer.agent.judge import match
 from webdancer.agent.llm import LLM, EndpointError, wait
 from webdancer.agent.partial import Key, PartFile
+from webdancer.agent.sealed import parts
 from webdancer.agent.settle import settle as settle
 from webdancer.agent.turns import Calls, Settings, play
 from webdancer.agent.turns import episode as episode
 from webdancer.agent.turns import failed as failed
 from webdancer.agent.turns import shown as shown
 from webdancer.core.schema import Question, Trajectory
+from webdancer.core.vault import Vault
 
 GIVE_UP = 20  # failed episodes in a row after which a run is called off
 Right = Callable[[Question, Trajectory], Awaitable[bool]]
@@ -41,6 +44,7 @@ def many(
     samples: int = 1,
     partial: Path | None = None,
     progress: bool = True,
+    vault: Vault | None = None,
 ) -> list[Trajectory]:
     """Run `samples` episodes of every question, `llm.concurrency` at once, and hold them all in memory.
 
@@ -48,14 +52,15 @@ def many(
         llm, questions, tools, settings: as for `episode`.
         samples, progress: as for `fill`.
         partial: a file for what is finished (`partial.path_for` names one); the caller removes it in the end.
+        vault: of a secret benchmark: the part file is sealed, and no error quotes a question.
 
     Returns:
         The trajectories, samples of a question side by side, in the order of the questions.
 
     Raises:
-        ValueError, EndpointError: as `fill` does.
+        ValueError, EndpointError: as `fill` does. VaultError: in the place of an error that quotes a question.
     """
-    with PartFile(partial) as part:
+    with vault.guard() if vault else contextlib.nullcontext(), parts(partial, vault) as part:
         keys = fill(llm, questions, tools, settings or Settings(), part, samples=samples, progress=progress)
         return [part.get(key).trajectory for key in keys]
 

@@ -3,10 +3,12 @@
 Used by 02_synthesize, 03_distill, 04_filter and 07_evaluate. In: the file named by a notebook's parameter `roles`, or
 the notebook's own parameters where it names none. Out: clients (`agent.llm.LLM`). The paper has GPT-4o as author,
 teacher of short thoughts and judge, QwQ-Plus for long thoughts, Qwen-2.5-72B as summariser; here a role is whatever
-the file says. The file holds names of environment variables and no keys.
+the file says. Further blocks, `agent_NAME`, may name agents to evaluate. The file holds names of environment variables
+and no keys.
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -16,9 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from webdancer.agent.gate import LOOPBACK
 from webdancer.agent.llm import LLM, Budget
+from webdancer.agent.sealed import keep
 from webdancer.core.record import repo_root
+from webdancer.core.vault import Vault
 
 ROLES = ("author", "short", "long", "summariser", "judge", "quality", "solver")
+_AGENT = re.compile(r"agent_[A-Za-z0-9_]+")
 
 
 class RoleError(ValueError):
@@ -28,8 +33,9 @@ class RoleError(ValueError):
 class Role(BaseModel):
     """One block of the file; what it leaves out comes from the notebook's parameters or `LLM`'s defaults.
 
-    The fields are those of `LLM`. `key_env` is required for an endpoint that is not loopback, so that a key never goes
-    to a server it was not meant for.
+    The fields are those of `LLM`, and `system_file`: the file of an agent's own system message, from the repository's
+    root (07). `key_env` is required for an endpoint that is not loopback, so that a key never goes to a server it was
+    not meant for.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -46,6 +52,7 @@ class Role(BaseModel):
     price_in: Annotated[float, Field(ge=0)] | None = None
     price_out: Annotated[float, Field(ge=0)] | None = None
     extra: dict[str, Any] | None = None
+    system_file: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("endpoint")
     @classmethod
@@ -77,8 +84,8 @@ def load(path: Path) -> dict[str, Role]:
     if not isinstance(blocks, dict):
         raise RoleError(f"{path.name}: got a {type(blocks).__name__}, wanted one block for each role")
     for name in blocks:
-        if name not in ROLES:
-            raise RoleError(f"{path.name}: unknown role {name!r}{_near(name, ROLES)}")
+        if not _known(name):
+            raise RoleError(f"{path.name}: unknown role {name!r}{_near(name, ROLES)}, and any agent_NAME")
     return {name: _role(name, block, path.name) for name, block in blocks.items()}
 
 
@@ -89,17 +96,19 @@ def client(
     default_endpoint: str = "",
     folder: Path | None = None,
     budget: Budget | None = None,
+    vault: Vault | None = None,
     **defaults: Any,
 ) -> LLM:
     """The client of a role.
 
     Args:
-        role: one of `ROLES`.
+        role: one of `ROLES`, or `agent_NAME`.
         P: the notebook's parameters; `P["roles"]`, if set, is the file, a path from the repository's root. What the
             role's block there sets wins.
         default_endpoint: where the file names none.
         folder: keep replies in `<role>_replies.jsonl` there; None keeps none.
         budget: shared by the clients of a run.
+        vault: of a secret benchmark: the replies in `folder` are sealed.
         **defaults: what the notebook's flat parameters say, by the names of `LLM` (`model=author, temperature=0.7`).
 
     Raises:
@@ -109,7 +118,7 @@ def client(
     >>> client("judge", {}, default_endpoint="http://127.0.0.1:8000/v1", model="pocket-judge").model
     'pocket-judge'
     """
-    found = optional(role, P, default_endpoint=default_endpoint, folder=folder, budget=budget, **defaults)
+    found = optional(role, P, default_endpoint=default_endpoint, folder=folder, budget=budget, vault=vault, **defaults)
     if found is None:
         where = f"write a block `{role}:` into {P['roles']}" if P.get("roles") else "set the notebook's parameter"
         raise RoleError(f"nobody has the role {role}: got no model, wanted one: {where}")
@@ -123,22 +132,29 @@ def optional(
     default_endpoint: str = "",
     folder: Path | None = None,
     budget: Budget | None = None,
+    vault: Vault | None = None,
     **defaults: Any,
 ) -> LLM | None:
     """`client`, or None if neither the file nor the parameters name a model: the role stays empty (a rule does it)."""
-    if role not in ROLES:
+    if not _known(role):
         raise RoleError(f"unknown role {role!r}{_near(role, ROLES)}")
     file = P.get("roles", "")
     blocks = load(repo_root() / file) if file else {}
     block = blocks[role].model_dump(exclude_none=True) if role in blocks else {}
     values = defaults | block
     endpoint, model = values.pop("endpoint", default_endpoint), values.pop("model", "")
+    values.pop("system_file", "")
     if not model:
         return None
     if not endpoint:
         raise RoleError(f"the role {role} has no endpoint: name one in its block of the roles file, or set `endpoint`")
-    cache = folder / f"{role}_replies.jsonl" if folder else None
-    return LLM(model, endpoint, cache=cache, budget=budget, **values)
+    found = LLM(model, endpoint, budget=budget, **values)
+    return keep(found, folder / f"{role}_replies.jsonl", vault) if folder else found
+
+
+def _known(name: Any) -> bool:
+    """Whether a block or a role may have this name."""
+    return name in ROLES or bool(isinstance(name, str) and _AGENT.fullmatch(name))
 
 
 def _role(name: str, block: Any, where: str) -> Role:

@@ -39,11 +39,11 @@ class Calls(Protocol):
 class Settings:
     """How episodes are run; the same settings and seed give the same trajectories whatever runs beside them.
 
-    `style` is "short" or "long", `prompt_style` the head of the messages (`prompts.head`), `max_turns` the most
-    assistant turns. `max_context` is the number of tokens of prompt and reply at which no further call is made (0: no
-    limit); what the model can take should be above it by an observation and two replies. With `force_answer` a model
-    that gets there, or to its last turn, is asked for its answer, else the episode just ends. `max_failures` tool
-    calls failing in a row end it (0: never).
+    `style` is "short" or "long", `prompt_style` the head of the messages and `system` an agent's own system message
+    in it (`prompts.head`), `max_turns` the most assistant turns. `max_context` is the number of tokens of prompt and
+    reply at which no further call is made (0: no limit); what the model can take should be above it by an observation
+    and two replies. With `force_answer` a model that gets there, or to its last turn, is asked for its answer, else
+    the episode just ends. `max_failures` tool calls failing in a row end it (0: never).
     """
 
     style: str = "short"
@@ -55,6 +55,7 @@ class Settings:
     seed: int = 0
     force_answer: bool = False
     max_failures: int = 0
+    system: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for an unknown style or a limit that leaves no room for a turn."""
@@ -121,7 +122,8 @@ async def play(llm: LLM, question: Question, tools: Calls, settings: Settings, s
     """`episode`, with what had to be mended in the replies."""
     run = Trajectory((), ((question.answer,),), tag=question.kind, question_id=question.id, hops=question.hops)
     run = replace(run, style=settings.style, sample=sample, stop="turn_cap", functions=prompts.FUNCTIONS)
-    live = _Live(prompts.head(question.question, settings.date, settings.prompt_style), run)
+    head = prompts.head(question.question, settings.date, settings.prompt_style, settings.system)
+    live = _Live(head, run)
     seed = episode_seed(settings.seed, question.id, sample)
     stop = ""
     for turn in range(settings.max_turns):

@@ -17,6 +17,7 @@ from typing import Any
 from webdancer.core import qa_files
 from webdancer.core.schema import Question
 
+FOREIGN = 0.1  # share of questions that may be in another script than that of the benchmark's language
 _CJK = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 
 
@@ -29,8 +30,9 @@ class Benchmark:
     """What is published about a benchmark.
 
     `count` questions, of each level `levels`; `columns` maps `id`, `level`, `kind`, `aliases` and `language` to columns
-    (in small letters; question and answer are found by `qa_files`); `language` of all questions, "" where it differs;
-    `secret`: encrypted or gated; `hub` is data set, configuration and split.
+    (in small letters, also inside a column that holds an object, as on the hub; question and answer are found by
+    `qa_files`); `language` of all questions, "" where it differs; `secret`: encrypted or gated; `hub` is data set,
+    configuration and split.
     """
 
     name: str
@@ -57,8 +59,9 @@ class Item:
     hops: int = 0
 
     def asked(self) -> Question:
-        """The item as the agent's tools and the evaluation take it."""
-        return Question(self.id, self.question, self.answers[0], self.level or self.kind or "benchmark", self.hops)
+        """The item as the agent's tools and the evaluation take it; further right answers are not in it."""
+        kind = self.kind or (f"level {self.level}" if self.level else "benchmark")
+        return Question(self.id, self.question, self.answers[0], kind, self.hops, split="eval")
 
 
 _GAIA = {"id": "task_id", "level": "level"}
@@ -148,7 +151,8 @@ def _item(benchmark: Benchmark, row: Mapping[str, Any], number: int, source: str
         raise BenchmarkError(
             f"{source}, row {number}: no question or no answer, wanted both: is this {benchmark.title}?"
         )
-    plain = {key: row.get(column) for key, column in benchmark.columns.items()}
+    inner = {str(k).lower(): v for value in row.values() if isinstance(value, Mapping) for k, v in value.items()}
+    plain = {key: {**inner, **row}.get(column) for key, column in benchmark.columns.items()}
     text = {key: "" if value is None else str(value).strip() for key, value in plain.items()}
     aliases = plain.get("aliases")
     more = [str(a).strip() for a in aliases if str(a).strip()] if isinstance(aliases, Sequence) else []
@@ -175,6 +179,13 @@ def _counted(benchmark: Benchmark, items: Sequence[Item], source: str) -> None:
             f"{source}: got {len(items)} questions{got}, wanted {benchmark.count}{levels}, as {benchmark.title} was "
             f"published ({benchmark.home}): cut off, or another version? whole=False takes it, under another name"
         )
+    chinese = sum(bool(_CJK.search(item.question)) for item in items)
+    strange = {"zh": len(items) - chinese, "en": chinese}.get(benchmark.language, 0)
+    if strange > FOREIGN * len(items):
+        raise BenchmarkError(
+            f"{source}: got {strange} of {len(items)} questions in another script than that of {benchmark.language!r}, "
+            f"the language of {benchmark.title}: is this its file?"
+        )
     if len({item.id for item in items}) != len(items):
         raise BenchmarkError(f"{source}: some ids stand for several questions, wanted each once")
 
@@ -187,7 +198,8 @@ def _hub(benchmark: Benchmark) -> list[dict[str, Any]]:
     import datasets
 
     try:
-        found = datasets.load_dataset(name, config or None, split=split)
+        # Streamed, a secret set leaves no copy in the hub's cache on this disk.
+        found = list(datasets.load_dataset(name, config or None, split=split, streaming=benchmark.secret))
     except Exception as error:  # of the hub, of the network, of a gate: each library has its own
         raise BenchmarkError(
             f"{benchmark.title}: the hub's {name} could not be loaded ({type(error).__name__}); without a network, or "
