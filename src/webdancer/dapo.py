@@ -17,7 +17,8 @@ Departures from the papers (DAPO arXiv 2503.14476, WebDancer arXiv 2505.22648), 
 3. Truncated rollouts (turn cap, context cap, cut) count in their group's mean and std and stay out of the loss
    (overlong filtering; the WebDancer team's later advice about truncated negatives). The paper's other remedy, soft
    overlong punishment, is off unless `overlong_buffer` is set; it counts the tokens of the whole episode, observations
-   too, for these are what fills the context.
+   too, for these are what fills the context. `overlong_filter=False` keeps them in the loss as
+   wrong: right where what is cut off are loops inside a turn, the policy's own doing, which it else never loses by.
 4. Sizes are those of a tiny policy on two cores: G = 8, 12 groups, 2 updates, lr 2e-4 (paper: 16, 512, 16, 1e-6).
 5. The best checkpoint is chosen on rl questions set aside (`dev`), never on evaluation questions.
 6. The rl questions may come from a web of their own, whose names SFT never met. On the web it was taught on, a tiny
