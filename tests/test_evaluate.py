@@ -1,76 +1,14 @@
-"""Scoring, tables, error classes and the predictions file, on hand-made episodes."""
+"""Questions, runs and numbers of an evaluation, on hand-made episodes."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from episodes import sampled, trajectory
 
 from webdancer import evaluate as e
-from webdancer.core import protocol
-from webdancer.core.schema import Question, Trajectory
-
-SEARCH = protocol.render_turn(protocol.Turn("Look.", "search", {"query": ["Kestin mayor"]}))
-READ = "A search for 'Kestin mayor' found 1 results:\n\n## Web Results\n1. [Kestin](http://a.test/k)\n\n{}"
-
-
-def trajectory(
-    said="Ada Veron", gold="Ada Veron", read="Its mayor is Ada Veron.", stop="answer", q="q1", sample=0, **more
-):
-    turns = [
-        {"role": "system", "content": "Search, visit, answer."},
-        {"role": "user", "content": "Who is the mayor of Kestin?"},
-        {"role": "assistant", "content": SEARCH},
-        {"role": "user", "content": protocol.render_response(READ.format(read))},
-    ]
-    if stop == "answer":
-        turns.append({"role": "assistant", "content": protocol.render_turn(protocol.Turn("Done.", answer=said))})
-    fields = {"tag": "multihop", "hops": 1, "n_calls": 1, **more}
-    return Trajectory(tuple(turns), ((gold,),), question_id=q, sample=sample, prediction=said, stop=stop, **fields)
-
-
-def one(**keywords):
-    return e.score("m", [trajectory(**keywords)])[0]
-
-
-def test_score_gives_both_verdicts():
-    assert (one().correct, one().valid) == (True, True)
-    assert (one(said="Bo Lind").correct, one(said="Bo Lind").valid) == (False, True)
-    assert not one(stop="cut").correct and not one(stop="cut").valid
-
-
-@pytest.mark.parametrize(
-    ("keywords", "wanted"),
-    [
-        ({}, "right"),
-        ({"stop": "cut"}, "cut off"),
-        ({"stop": "malformed"}, "format"),
-        ({"said": "unknown"}, "gave up"),
-        ({"said": "4", "gold": "3", "tag": "count"}, "miscounted"),
-        ({"said": "Bo Lind"}, "seen, not chosen"),
-        ({"said": "Bo Lind", "read": "Its mayor is Bo Lind."}, "wrong path"),
-        ({"said": "Bo Lind", "read": "Nothing here."}, "unsupported"),
-    ],
-)
-def test_outcome_rules(keywords, wanted):
-    assert e.outcome(one(**keywords)) == wanted
-
-
-def test_every_outcome_is_named_and_shares_add_up():
-    rows = [one(), one(said="unknown"), one(said="Bo Lind"), one(stop="turn_cap")]
-    shares = e.outcomes(rows)
-    assert tuple(shares) == e.OUTCOMES and sum(shares.values()) == pytest.approx(1)
-    assert shares["right"] == 0.25
-    assert set(e.examples(rows)) == {"right", "gave up", "seen, not chosen", "cut off"}
-
-
-def sampled(name, pattern, **fields):
-    """`pattern`: question to a string of 1 (right) and 0."""
-    rows = [
-        trajectory("Ada Veron" if c == "1" else "Bo Lind", q=q, sample=i, **fields)
-        for q, verdicts in pattern.items()
-        for i, c in enumerate(verdicts)
-    ]
-    return e.score(name, rows)
+from webdancer import metrics
+from webdancer.core.schema import Question
 
 
 def test_summary_by_hand():
@@ -78,11 +16,38 @@ def test_summary_by_hand():
     assert got["pass_at_1"]["value"] == pytest.approx((1 + 1 / 3 + 0 + 2 / 3) / 4)
     assert got["pass_at_3"]["value"] == pytest.approx(3 / 4)
     assert got["cons_at_3"]["value"] == pytest.approx(got["pass_at_1"]["value"])
+    assert got["majority_at_3"]["value"] == pytest.approx(2 / 4)  # a and d: all wrong samples say the same
+    assert got["runs"] == [2 / 4, 2 / 4, 2 / 4] and got["best_of_3"]["value"] == 2 / 4
     assert got["pass_at_1"]["n"] == 4
     low, high = got["pass_at_1"]["ci95"]
     assert 0 <= low < 0.5 < high <= 1
-    assert got["tool_calls"]["value"] == 1 and got["invalid_rate"]["value"] == 0
     assert json.loads(json.dumps(got)) == got
+
+
+def test_runs_that_differ_have_a_best_one():
+    got = e.summary(sampled("m", {"a": "110", "b": "010", "c": "011"}))
+    assert got["runs"] == pytest.approx([1 / 3, 1, 1 / 3])
+    assert got["best_of_3"]["value"] == 1 and got["pass_at_1"]["value"] == pytest.approx(5 / 9)
+
+
+def test_how_episodes_went_by_hand():
+    rows = e.score("m", [
+        trajectory(n_calls=1, tokens=100, cost=0.5),
+        trajectory(n_calls=3, tokens=300, cost=0.0, sample=1, stop="turn_cap"),
+        trajectory(n_calls=2, tokens=200, cost=0.0, q="q2"),
+    ])  # fmt: skip
+    got = e.rates(rows)
+    assert got["truncation_rate"]["value"] == pytest.approx((1 / 2 + 0) / 2)
+    assert got["invalid_rate"]["value"] == pytest.approx((1 / 2 + 0) / 2)
+    assert got["repetition_rate"]["value"] == 0 and got["repetition_rate"]["ci95"][1] > 0.1  # two questions say little
+    assert got["tool_calls"]["value"] == 2 and got["tokens"]["value"] == 200
+    assert got["cost"]["value"] == pytest.approx((0.25 + 0) / 2)
+
+
+def test_seconds_are_those_of_an_episode_or_unknown():
+    rows = sampled("m", {"a": "111", "b": "000"})
+    assert e.summary(rows, seconds=3.0)["seconds"] == 0.5
+    assert e.summary(rows)["seconds"] is None
 
 
 def test_slices_hold_every_question_once():
@@ -90,6 +55,30 @@ def test_slices_hold_every_question_once():
     got = e.summary(rows)
     assert {k: v["n"] for k, v in got["by_kind"].items()} == {"count": 1, "multihop": 2}
     assert {k: v["value"] for k, v in got["by_hops"].items()} == {"1": 0.5, "2": 1.0}
+
+
+def test_slices_by_what_is_known_of_the_questions():
+    rows = sampled("m", {"a": "111", "b": "000", "c": "110"})
+    facts = {q: {"level": level, "language": "", "kind": "gaia"} for q, level in zip("abc", "112", strict=True)}
+    got = e.slices(rows, facts)
+    assert {k: v["value"] for k, v in got["by_level"].items()} == pytest.approx({"1": 0.5, "2": 2 / 3})
+    assert list(got["by_kind"]) == ["gaia"] and "by_language" not in got
+    facts["c"]["language"] = "zh"
+    assert {k: v["n"] for k, v in e.slices(rows, facts)["by_language"].items()} == {"not told": 2, "zh": 1}
+    with pytest.raises(ValueError, match="no facts of 1 questions .c"):
+        e.slices(rows, {"a": {}, "b": {}})
+
+
+def test_all_slices_are_checked_to_add_up_to_pass_at_1(monkeypatch):
+    rows, checked = sampled("m", {"a": "111", "b": "001"}), {}
+    monkeypatch.setattr(metrics, "add_up", lambda parts, total, name: checked.update({name: total["value"]}))
+    e.summary(rows, facts={"a": {"level": "1"}, "b": {"level": "2"}})
+    assert checked == dict.fromkeys(["by_kind", "by_hops", "by_level"], pytest.approx(2 / 3))
+
+
+def test_two_models_in_one_summary_are_an_error():
+    with pytest.raises(ValueError, match="sample 0 of question a twice .models sft and dapo"):
+        e.summary(sampled("sft", {"a": "111"}) + sampled("dapo", {"a": "111"}))
 
 
 def test_too_few_samples_is_an_error():
@@ -100,32 +89,6 @@ def test_too_few_samples_is_an_error():
 def test_difference_is_paired_by_question():
     got = e.difference(sampled("x", {"a": "111", "b": "110"}), sampled("y", {"a": "100", "b": "110"}))
     assert got["value"] == pytest.approx(1 / 3) and got["n"] == 2
-
-
-def test_repetition_counts_ten_grams_of_the_model_only():
-    line = "one two three four five six seven eight nine ten "
-    talk = trajectory()
-    loud = {"role": "assistant", "content": protocol.render_turn(protocol.Turn(line * 5, answer="x"))}
-    assert not e.repeats(talk)
-    assert e.repeats(replace(talk, messages=(*talk.messages[:-1], loud)))
-    assert not e.repeats(trajectory(read=line * 9))
-
-
-def test_predictions_survive_the_file(tmp_path):
-    rows = sampled("sft", {"a": "10"})
-    assert e.write_predictions(tmp_path / "p.jsonl", rows) == 2
-    assert e.read_predictions(tmp_path / "p.jsonl") == rows
-    first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
-    assert (first["model"], first["correct"], first["question_id"]) == ("sft", True, "a")
-
-
-@pytest.mark.parametrize("line", ["{", "[]", '{"model": "m"}'])
-def test_a_malformed_prediction_names_file_and_line(tmp_path, line):
-    e.write_predictions(tmp_path / "p.jsonl", sampled("m", {"a": "1"}))
-    with (tmp_path / "p.jsonl").open("a") as out:
-        out.write(line + "\n")
-    with pytest.raises(ValueError, match="p.jsonl, line 2"):
-        e.read_predictions(tmp_path / "p.jsonl")
 
 
 @dataclass

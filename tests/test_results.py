@@ -101,6 +101,19 @@ def test_dapo_lifts_by_eight_points():
     assert gain["value"] >= 0.08 and gain["ci95"][0] > 0
 
 
+SEEDS = sorted((ROOT / "results").glob("laptop*/07_evaluate.json"))
+
+
+@pytest.mark.parametrize("path", SEEDS, ids=lambda p: p.parent.name)
+def test_every_seed_lifts_keeps_the_form_and_reaches_the_best_of_three_of_sft(path):
+    """That DAPO gains, is within 3 points of SFT's Pass@3 or above it, and does not write more invalid episodes."""
+    found = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    sft, dapo = (found["models"][name] for name in ("sft", "dapo"))
+    assert found["dapo_minus_sft"]["ci95"][0] > 0
+    assert dapo["pass_at_1"]["value"] >= sft["pass_at_3"]["value"] - 0.03
+    assert dapo["invalid_rate"]["value"] <= sft["invalid_rate"]["value"]
+
+
 def test_sft_learns_from_random_weights():
     found, gain = models(), marker("07_evaluate")["metrics"]["dapo_minus_sft"]
     assert found["base"]["pass_at_1"]["value"] < 0.01

@@ -2,47 +2,32 @@
 
 In: model folders, questions of the split `eval`, the tools over `pages_heldout`. Out: `predictions.jsonl` (a
 trajectory a line, with the model's name and the verdict) and the numbers of the marker. Shown in
-notebooks/07_evaluate.ipynb.
+notebooks/07_evaluate.ipynb. Its parts, some of which are named here too: `evaluate_predictions` the records and their
+file, `evaluate_store` what is kept when a run is interrupted, `evaluate_outcomes` what became of an episode,
+`evaluate_budget` what fewer turns would do, `evaluate_compare` scores again and sets two results side by side.
 
-Departures from the paper: the questions are ours (its benchmarks need the real web and come in a later stage), the
-verdict is a rule (`judge.match`) because our answers are names and numbers, and Pass@1 is a mean over samples
-(`metrics.py` says why).
+Departures from the paper: the verdict is a rule (`judge.match`), because our answers are names and numbers, and Pass@1
+is a mean over samples (`metrics.py` says why).
 """
 
-import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from webdancer import metrics
 from webdancer.agent import judge
-from webdancer.core import protocol
-from webdancer.core.record import atomic_path
-from webdancer.core.schema import Question, Trajectory, from_row, to_row
+from webdancer.core.schema import Question, Trajectory
+from webdancer.evaluate_outcomes import examples as examples
+from webdancer.evaluate_outcomes import outcome as outcome
+from webdancer.evaluate_outcomes import outcomes as outcomes
+from webdancer.evaluate_predictions import TRUNCATED, Match, Prediction, by_question, per_question, repeats, score
+from webdancer.evaluate_predictions import read_predictions as read_predictions
+from webdancer.evaluate_predictions import write_predictions as write_predictions
 
-REPEATED = 4  # an episode repeats itself if a 10-gram occurs more often than this (the paper's quality rule)
-OUTCOMES = ("right", "format", "cut off", "gave up", "miscounted", "seen, not chosen", "unsupported", "wrong path")
-Match = Callable[[str, str], bool]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One sample of one model on one question: the episode, and the verdicts on answer and form."""
-
-    model: str
-    trajectory: Trajectory
-    correct: bool
-    valid: bool
-
-    @property
-    def gold(self) -> str:
-        """The right answer."""
-        return self.trajectory.answer[0][0]
+Facts = Mapping[str, Mapping[str, Any]]  # question id to what is known of it: level, language, ...
 
 
 def choose(questions: Iterable[Question], count: int = 0, seed: int = 0) -> list[Question]:
@@ -52,7 +37,7 @@ def choose(questions: Iterable[Question], count: int = 0, seed: int = 0) -> list
         ValueError: there is none.
     """
     found = [q for q in questions if q.split == "eval"]
-    _some(found)
+    some(found)
     if not 0 < count < len(found):
         return found
     drawn = set(random.Random(f"{seed}-evaluate").sample(range(len(found)), count))
@@ -76,23 +61,6 @@ def from_episode(episode: Any, question: Question) -> Trajectory:
     )
 
 
-def score(model: str, trajectories: Iterable[Trajectory], match: Match = judge.match) -> list[Prediction]:
-    """Verdicts on episodes. An episode that was cut off has no answer, whatever it wrote.
-
-    Args:
-        model: name in the tables. match: (prediction, gold) to right or wrong.
-    """
-    return [
-        Prediction(
-            model,
-            t,
-            correct=t.stop == "answer" and match(t.prediction, t.answer[0][0]),
-            valid=judge.format_ok(t.messages),
-        )
-        for t in trajectories
-    ]
-
-
 def run_policy(
     name: str,
     policy: Any,
@@ -113,7 +81,7 @@ def run_policy(
     Raises:
         ValueError: no questions.
     """
-    _some(questions)
+    some(questions)
     if engine is None:
         from webdancer.agent import rollout
 
@@ -136,96 +104,105 @@ def run_endpoint(
     """
     from webdancer.agent import react
 
-    _some(questions)
+    some(questions)
     return score(name, react.many(llm, list(questions), tools, **dials), match)
 
 
-def _some(questions: Sequence[Question]) -> None:
+def some(questions: Sequence[Question]) -> None:
     """Refuse an empty evaluation."""
     if not questions:
         raise ValueError("got no evaluation questions, wanted some of the split eval: look at what 02_synthesize kept")
 
 
-def write_predictions(path: Path, predictions: Iterable[Prediction]) -> int:
-    """Write trajectory rows with `model`, `correct` and `valid` beside them, atomically; returns how many."""
-    count = 0
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
-        for p in predictions:
-            count += 1
-            verdict = {"model": p.model, "correct": p.correct, "valid": p.valid}
-            out.write(json.dumps({**verdict, **to_row(p.trajectory)}, ensure_ascii=False) + "\n")
-    return count
+def rates(predictions: Sequence[Prediction], seed: int = 0) -> dict[str, Any]:
+    """How the episodes went, right or wrong, on the mean over a question's samples.
+
+    Shares that are invalid, repeat themselves or were cut off by a limit; tool calls, tokens and US dollars an episode.
+    Tokens are those of the episode for a local policy, and those billed for an endpoint: prompts count at every turn.
+    """
+    shares: dict[str, Callable[[Prediction], float]] = {
+        "invalid_rate": lambda p: not p.valid,
+        "repetition_rate": lambda p: repeats(p.trajectory),
+        "truncation_rate": lambda p: p.trajectory.stop in TRUNCATED,
+    }
+    amounts: dict[str, Callable[[Prediction], float]] = {
+        "tool_calls": lambda p: p.trajectory.n_calls,
+        "tokens": lambda p: p.trajectory.tokens,
+        "cost": lambda p: p.trajectory.cost,
+    }
+    return {
+        name: metrics.estimate(list(per_question(predictions, value).values()), seed, share=name in shares)
+        for name, value in {**shares, **amounts}.items()
+    }
 
 
-def read_predictions(path: Path) -> list[Prediction]:
-    """Read what `write_predictions` wrote.
+def slices(predictions: Sequence[Prediction], facts: Facts | None = None, seed: int = 0) -> dict[str, Any]:
+    """Pass@1 `by_kind` and `by_hops`, and by what else is known of the questions; checked to add up to the total.
+
+    Args:
+        facts: what is known of each question, such as `{"q1": {"level": "2", "language": "en"}, ...}`, for `by_level`
+            and `by_language`; it wins over kind and hops of the episodes. What is known of none makes no slices.
 
     Raises:
-        ValueError: a malformed line; the message gives file, line number and what was wrong.
+        ValueError: a question of which nothing is known although `facts` are given.
     """
-    predictions = []
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = dict(json.loads(line))
-                verdict = {key: row.pop(key) for key in ("model", "correct", "valid")}
-                predictions.append(Prediction(trajectory=from_row(row, Trajectory), **verdict))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{Path(path).name}, line {number}: got {line[:60]!r}, {error!r}") from error
-    return predictions
+    once = per_question(predictions, lambda p: p.correct)
+    first = {q: rows[0].trajectory for q, rows in by_question(predictions).items()}
+    if missing := [q for q in first if facts is not None and q not in facts]:
+        raise ValueError(f"got no facts of {len(missing)} questions ({missing[0]}, ...), wanted some of each")
+    known = {q: {"kind": t.tag, "hops": t.hops, **(facts or {}).get(q, {})} for q, t in first.items()}
+    total, found = metrics.estimate(list(once.values()), seed, share=True), {}
+    for name in dict.fromkeys(key for fact in known.values() for key in fact):
+        values: dict[str, list[float]] = defaultdict(list)
+        for q, value in once.items():
+            values[str(known[q].get(name, "")) or "not told"].append(value)
+        if set(values) != {"not told"}:
+            found[f"by_{name}"] = {key: metrics.estimate(values[key], seed, share=True) for key in sorted(values)}
+            metrics.add_up(found[f"by_{name}"], total, f"by_{name}")
+    return found
 
 
-def by_question(predictions: Iterable[Prediction]) -> dict[str, list[Prediction]]:
-    """Predictions of one model grouped by question, samples in order."""
-    groups: dict[str, list[Prediction]] = defaultdict(list)
-    for p in sorted(predictions, key=lambda p: (p.trajectory.question_id, p.trajectory.sample)):
-        groups[p.trajectory.question_id].append(p)
-    return dict(groups)
-
-
-def per_question(predictions: Iterable[Prediction], value: Callable[[Prediction], float]) -> dict[str, float]:
-    """Question id to the mean of `value` over its samples."""
-    return {q: float(np.mean([value(p) for p in rows])) for q, rows in by_question(predictions).items()}
-
-
-def repeats(trajectory: Trajectory) -> bool:
-    """Whether the model says some run of ten words more than four times in the episode."""
-    return judge.max_ngram(" ".join(protocol.turns_of(trajectory.messages)), 10) > REPEATED
-
-
-def summary(predictions: Sequence[Prediction], k: int = 3, seed: int = 0) -> dict[str, Any]:
+def summary(
+    predictions: Sequence[Prediction],
+    k: int = 3,
+    seed: int = 0,
+    *,
+    facts: Facts | None = None,
+    seconds: float | None = None,
+) -> dict[str, Any]:
     """All numbers of one model, as the marker holds them; fractions from 0 to 1, each with n questions and interval.
 
     Args:
         predictions: of one model, at least k samples a question.
-        k: of Pass@k and Cons@k; the keys carry it.
+        k: of Pass@k, Cons@k, majority vote and best of k; the keys carry it.
+        facts: as in `slices`.
+        seconds: the wall time of all episodes, if it is known; many ran at once.
 
     Returns:
-        `pass_at_1, pass_at_k, cons_at_k, invalid_rate, repetition_rate, tool_calls`; Pass@1 `by_kind`, `by_hops`.
+        `pass_at_1, pass_at_k, cons_at_k, majority_at_k, best_of_k`; `runs`, the share right in each of the first k
+        runs; those of `rates`; `seconds` an episode, or None; those of `slices`.
+
+    Raises:
+        ValueError: fewer than k samples of a question; as `slices`.
     """
     groups = by_question(predictions)
-    right = {q: [p.correct for p in rows] for q, rows in groups.items()}
-    first = {q: rows[0].trajectory for q, rows in groups.items()}
-    once = {q: float(np.mean(r)) for q, r in right.items()}
+    right = [[p.correct for p in rows] for rows in groups.values()]
 
-    def part(name: str) -> dict[str, Any]:
-        values: dict[str, list[float]] = defaultdict(list)
-        for q, trajectory in first.items():
-            values[str(getattr(trajectory, name))].append(once[q])
-        return {key: metrics.estimate(values[key], seed) for key in sorted(values)}
-
-    def over(value: Callable[[Prediction], float]) -> dict[str, Any]:
-        return metrics.estimate(list(per_question(predictions, value).values()), seed)
+    def over(values: Iterable[float]) -> dict[str, Any]:
+        return metrics.estimate(list(values), seed, share=True)
 
     return {
-        "pass_at_1": metrics.estimate(list(once.values()), seed),
-        f"pass_at_{k}": metrics.estimate([metrics.pass_at_k(len(r), sum(r), k) for r in right.values()], seed),
-        f"cons_at_{k}": metrics.estimate([metrics.cons_at_k(r, k) for r in right.values()], seed),
-        "invalid_rate": over(lambda p: not p.valid),
-        "repetition_rate": over(lambda p: repeats(p.trajectory)),
-        "tool_calls": over(lambda p: p.trajectory.n_calls),
-        "by_kind": part("tag"),
-        "by_hops": part("hops"),
+        "pass_at_1": over(float(np.mean(r)) for r in right),
+        f"pass_at_{k}": over(metrics.pass_at_k(len(r), sum(r), k) for r in right),
+        f"cons_at_{k}": over(metrics.cons_at_k(r, k) for r in right),
+        f"majority_at_{k}": over(
+            metrics.majority([p.said for p in rows[:k]], [p.correct for p in rows[:k]]) for rows in groups.values()
+        ),
+        f"best_of_{k}": metrics.best_of_k(right, k, seed),
+        "runs": [float(np.mean([r[i] for r in right])) for i in range(k)],
+        **rates(predictions, seed),
+        "seconds": None if seconds is None else seconds / len(predictions),
+        **slices(predictions, facts, seed),
     }
 
 
@@ -233,44 +210,3 @@ def difference(first: Sequence[Prediction], second: Sequence[Prediction], seed: 
     """Pass@1 of `first` minus that of `second`, paired by question: `{"value", "n", "ci95"}`."""
     once = [per_question(predictions, lambda p: p.correct) for predictions in (first, second)]
     return metrics.paired(*once, seed=seed)
-
-
-def outcome(prediction: Prediction) -> str:
-    """What became of an episode, by simple rules in this order; one of `OUTCOMES`.
-
-    `right` · `format`: a turn or call broke the protocol · `cut off`: no turns or tokens left · `gave up`: it answered
-    "unknown" or nothing · `miscounted`: a wrong number for a count or difference · `seen, not chosen`: the gold stood
-    in an observation · `unsupported`: its answer stood in none · `wrong path`: it answered from what it read, but
-    never reached the gold.
-    """
-    t = prediction.trajectory
-    if prediction.correct:
-        return "right"
-    if t.stop in ("turn_cap", "context_cap", "cut"):
-        return "cut off"
-    if not prediction.valid:
-        return "format"
-    if judge.normalise(t.prediction) in ("", "unknown"):
-        return "gave up"
-    if t.tag in ("count", "difference") and t.prediction.strip().isdigit():
-        return "miscounted"
-    read = " ".join(m["content"] for m in t.messages if m["content"].startswith("<tool_response>"))
-    read = f" {judge.normalise(read)} "
-    if f" {judge.normalise(prediction.gold)} " in read:
-        return "seen, not chosen"
-    return "wrong path" if f" {judge.normalise(t.prediction)} " in read else "unsupported"
-
-
-def outcomes(predictions: Iterable[Prediction]) -> dict[str, float]:
-    """Share of each of `OUTCOMES` among the predictions."""
-    found = [outcome(p) for p in predictions]
-    return {name: found.count(name) / max(1, len(found)) for name in OUTCOMES}
-
-
-def examples(predictions: Sequence[Prediction]) -> dict[str, Prediction]:
-    """One episode worth reading of each outcome that occurs: the one with most tool calls, then the first by id."""
-    ordered = sorted(predictions, key=lambda p: (-p.trajectory.n_calls, p.trajectory.question_id, p.trajectory.sample))
-    found: dict[str, Prediction] = {}
-    for p in ordered:
-        found.setdefault(outcome(p), p)
-    return {name: found[name] for name in OUTCOMES if name in found}

@@ -17,7 +17,7 @@ ROWS = {  # file: (what was measured, the peer)
 
 
 def training(root: Path, found: dict[str, dict[str, Any]]) -> str:
-    """One row a benchmark: medians by processor time on one thread, the ratio with its range, peak memory of both."""
+    """One row a benchmark: medians, the ratio with its range, peak memory of both; each file says what was timed."""
     lines = ["| measured | peer | ours | peer's | times as fast | peak MiB |", "|---|---|---|---|---|---|"]
     for name, (what, peer) in ROWS.items():
         if bench := bench_file(root, name):
