@@ -144,8 +144,16 @@ def test_everything_is_checked_before_anything_starts(root, two, capsys):
     with pytest.raises(run.RunError, match="got profile 'quick', wanted 'tiny'"):
         run.plan("tiny")
     (root / "params" / "tiny" / "02_b.yaml").rename(root / "params" / "tiny" / "02_c.yaml")
-    with pytest.raises(run.RunError, match="02_b, 02_c in only one of them"):
+    with pytest.raises(run.RunError, match="do not match: there is no notebook 02_c; rename the file"):
         run.plan("tiny")
+
+
+def test_a_profile_holds_the_notebooks_that_it_has_parameters_for(root, two, capsys):
+    (root / "params" / "tiny" / "01_a.yaml").unlink()
+    assert run.left_out("tiny") == ["01_a"] and run.run("tiny") == ["02_b"]
+    assert "tiny has no parameters for 01_a: left out" in capsys.readouterr().out
+    assert run.main(["tiny", "--only", "01"]) == 2
+    assert "no notebook '01': wanted one of 02_b" in capsys.readouterr().err
 
 
 def test_an_unknown_profile_names_the_known_ones(root, two):

@@ -54,10 +54,12 @@ class Step:
 
 
 def plan(profile: str, seed: int | None = None) -> list[Step]:
-    """All notebooks in order, each with its parameters checked; with a `seed`, those of another run of the profile.
+    """The notebooks of a profile in order, each with its parameters checked; with a `seed`, those of another run of it.
+
+    A profile holds the notebooks for which it has a parameter file; `left_out` names the others.
 
     Raises:
-        RunError: unknown profile, no notebooks, a parameter file missing or without a notebook, another kernel.
+        RunError: unknown profile, no notebooks, a parameter file without a notebook, another kernel.
         params.ParameterError: a parameter that is unknown or of the wrong type.
     """
     root = record.repo_root()
@@ -66,12 +68,17 @@ def plan(profile: str, seed: int | None = None) -> list[Step]:
         raise RunError(f"unknown profile {profile!r}: wanted one of {', '.join(known) or '(none in params/)'}")
     notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     files = {p.stem: p for p in (root / "params" / profile).glob("[0-9]*.yaml")}  # not roles.yaml
-    odd = sorted(set(files) ^ {n.stem for n in notebooks})
+    odd = sorted(set(files) - {n.stem for n in notebooks})
     if odd or not notebooks:
-        raise RunError(
-            f"params/{profile} and notebooks/ do not match: {', '.join(odd) or 'no notebooks'} in only one of them"
-        )
-    return [_step(notebook, files[notebook.stem], profile, seed) for notebook in notebooks]
+        lacks = ", ".join(odd) or "at all"
+        raise RunError(f"params/{profile} and notebooks/ do not match: there is no notebook {lacks}; rename the file")
+    return [_step(notebook, files[notebook.stem], profile, seed) for notebook in notebooks if notebook.stem in files]
+
+
+def left_out(profile: str) -> list[str]:
+    """Names of the notebooks that a profile has no parameter file for."""
+    names = sorted(p.stem for p in (record.repo_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return [name for name in names if not (record.repo_root() / "params" / profile / f"{name}.yaml").is_file()]
 
 
 def _step(notebook: Path, file: Path, profile: str, seed: int | None = None) -> Step:
@@ -228,6 +235,8 @@ def run(profile: str, *, first: str = "", only: str = "", force: bool = False, s
     """
     steps = plan(profile, seed)
     chosen, ran, started = choose(steps, first, only), [], time.monotonic()
+    if others := left_out(profile):
+        print(f"{profile} has no parameters for {', '.join(others)}: left out", flush=True)
     for step in chosen:
         why = "asked to (--force)" if force else stale(step)
         if not why:

@@ -1,0 +1,39 @@
+"""The README's table of the study: how many of the paper's findings ours agree with, from `results/study/`.
+
+In: the marker of 08_analyze. Out: a Markdown table. Called by `tables`. The findings one by one, with the numbers that
+decided, are in the executed notebook.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+NOT_RUN = "*Not run yet: `python -m webdancer.run study`, then `make tables`.*"
+VERDICTS = ("agrees", "disagrees", "cannot tell")
+ASKED = {
+    "practice": "what RL adds, with short thoughts, with long ones, and without SFT",
+    "data": "kinds of questions, the funnel, number of trajectories",
+    "thoughts": "short against long thoughts over model widths",
+    "temperature": "whether the decoding temperature matters",
+    "patterns": "whether acting and thinking grow with RL",
+}
+
+
+def study(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """One row an analysis with its verdicts counted, and a sentence with arms, seeds and hours.
+
+    Args:
+        found: markers of another profile, not used: the study has its own.
+    """
+    path = root / "results" / "study" / "08_analyze.json"
+    if not path.is_file():
+        return NOT_RUN
+    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    lines = ["| analysis | " + " | ".join(VERDICTS) + " |", "|---|---|---|---|"]
+    for name, says in ASKED.items():
+        count = Counter(row["verdict"] for row in metrics["verdicts"] if row["analysis"] == name)
+        lines.append(f"| {says} | " + " | ".join(str(count[v]) for v in VERDICTS) + " |")
+    hours = metrics["seconds_of_arms"] / 3600
+    note = f"{metrics['arms']} arms, {len(metrics['seeds'])} seeds, {hours:.1f} hours of work on two cores."
+    return "\n".join([*lines, "", note])
