@@ -32,6 +32,7 @@ PARAMETERS = {
     "temperature": 0.6,
     "temperatures": [0.0, 0.6],
     "top_p": 0.95,
+    "overlong_filter": False,
     "max_turns": 2,
     "max_turn_tokens": 12,
     "slots": 9,

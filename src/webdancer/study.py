@@ -86,7 +86,8 @@ class Setup:
 
     widths: of the models, small to large; the middle one is used wherever width is not the question. reading_steps,
     reading_flat, steps: of SFT and of the reading before it, `batch_tokens` each. few: trajectories in the comparisons
-    at equal number. ladder: further numbers of trajectories. practice_steps, groups, rollouts, average: of DAPO.
+    at equal number. ladder: further numbers of trajectories. practice_steps, groups, rollouts, average,
+    overlong_filter: of DAPO.
     questions, samples: of a measurement; temperature: its usual one, temperatures: the others that are tried.
     """
 
@@ -106,6 +107,7 @@ class Setup:
     groups: int
     rollouts: int
     average: float
+    overlong_filter: bool
     questions: int
     samples: int
     temperature: float
@@ -149,7 +151,7 @@ _USES = {
     ),
     "sft": ("steps",),
     "dapo": (
-        *("practice_steps", "groups", "rollouts", "average", "max_turns", "max_turn_tokens"),
+        *("practice_steps", "groups", "rollouts", "average", "overlong_filter", "max_turns", "max_turn_tokens"),
         *("search_results", "snippet_words", "max_observation_chars"),
     ),
     "measure": (

@@ -150,6 +150,7 @@ class Trainer:
             samples=s.rollouts,
             max_rounds=1,
             average=s.average,
+            overlong_filter=s.overlong_filter,
             max_turns=s.max_turns,
             max_tokens=s.max_length,
             max_turn_tokens=s.max_turn_tokens,

@@ -54,6 +54,11 @@ def _cell(row: Mapping[str, Any], sign: str) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def told(measures: Rows) -> dict[str, str]:
+    """Slice to what is different in it, in words."""
+    return {row["slice"]: row["changed"] for row in measures}
+
+
 def slices_figure(rows: Rows, changed: Mapping[str, str], title: str) -> Figure:
     """Pass@1 of each model on each slice with its interval; a line where the first slice, the baseline, stands.
 
@@ -61,6 +66,8 @@ def slices_figure(rows: Rows, changed: Mapping[str, str], title: str) -> Figure:
         rows: of `scores`. changed: slice to what is different in it, in words. title: the finding.
     """
     names, models = (list(dict.fromkeys(row[key] for row in rows)) for key in ("slice", "model"))
+    if not names:
+        raise ValueError("got no scores of slices, wanted some: name slices in the parameter `slices` and run 07 again")
     fig, (axis,) = figure(width=8.0, height=0.62 * len(names) + 1.4)
     for i, model in enumerate(models):
         own = [row for row in rows if row["model"] == model]
