@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from webdancer import tables
+
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(p for p in (ROOT / "src").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -81,8 +83,13 @@ def test_the_readme_is_short_and_says_whose_work_it_is():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 200
     assert "independent reproduction, not by the authors of WebDancer" in text
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (ROOT / target).exists(), f"the README links to {target}"
+
+
+@pytest.mark.parametrize("file", tables.FILES)
+def test_links_of_the_readmes_lead_somewhere(file):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert ((ROOT / file).parent / target).exists(), f"{file} links to {target}"
 
 
 def test_no_file_names_a_folder_of_somebodys_machine():

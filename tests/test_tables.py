@@ -79,10 +79,12 @@ def test_an_unknown_table_is_an_error(root):
         tables.fill("<!-- table: funel -->\n<!-- /table -->", root)
 
 
-def test_main_rewrites_the_readme(results, capsys):
-    (results / "README.md").write_text("<!-- table: parts -->\n<!-- /table -->\n")
+@pytest.mark.parametrize("file", tables.FILES)
+def test_main_rewrites_the_files_that_there_are(results, capsys, file):
+    (results / file).write_text("<!-- table: parts -->\n<!-- /table -->\n")
     assert tables.main() == 0
-    assert "| count |" in (results / "README.md").read_text()
+    assert "| count |" in (results / file).read_text()
+    assert capsys.readouterr().out == f"{file}: tables made from results/\n"
 
 
 def test_benchmarks_beside_their_peers(root):

@@ -1,8 +1,8 @@
-"""The README's tables, made from the markers of the committed results: `python -m webdancer.tables`.
+"""The tables of README.md and results/README.md, made from the committed markers: `python -m webdancer.tables`.
 
-In: `results/laptop/NN_name.json`, `results/bench/`, `notebooks/`, README.md. Out: README.md with what stands between
-`<!-- table: NAME -->` and `<!-- /table -->` replaced. No number in these tables is typed by hand; a test compares them
-with the markers.
+In: `results/laptop/NN_name.json`, those of its other seeds and of `study`, `results/bench/`, `notebooks/`, both files.
+Out: both with what stands between `<!-- table: NAME -->` and `<!-- /table -->` replaced. No number in these tables is
+typed by hand; a test compares them with the markers.
 """
 
 import json
@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from webdancer import tables_judge, tables_training
+from webdancer import tables_judge, tables_slices, tables_study, tables_training
 from webdancer.core.record import atomic_path, repo_root
 
 PROFILE = "laptop"  # whose results are committed
+FILES = ("README.md", "results/README.md")
 NOT_RUN = "*Not run yet: `make reproduce`, then `make tables`.*"
 MODELS = {
     "base": "random weights",
@@ -182,6 +183,9 @@ def fill(text: str, root: Path) -> str:
         "benches": benches,
         "judges": tables_judge.judges,
         "training": tables_training.training,
+        "slices": tables_slices.slices,
+        "study": tables_study.study,
+        "findings": tables_study.findings,
     }
 
     def replaced(match: re.Match[str]) -> str:
@@ -193,12 +197,14 @@ def fill(text: str, root: Path) -> str:
 
 
 def main() -> int:
-    """Rewrite README.md; returns 0."""
-    path = repo_root() / "README.md"
-    new = fill(path.read_text(encoding="utf-8"), repo_root())
-    with atomic_path(path) as temporary:
-        temporary.write_text(new, encoding="utf-8")
-    print(f"{path.name}: tables made from results/{PROFILE}")
+    """Rewrite both files, those that there are; returns 0."""
+    for name in FILES:
+        path = repo_root() / name
+        if path.is_file():
+            new = fill(path.read_text(encoding="utf-8"), repo_root())
+            with atomic_path(path) as temporary:
+                temporary.write_text(new, encoding="utf-8")
+            print(f"{name}: tables made from results/")
     return 0
 
 

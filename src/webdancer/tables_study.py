@@ -1,7 +1,7 @@
-"""The README's table of the study: how many of the paper's findings ours agree with, from `results/study/`.
+"""Tables of the study: how many of the paper's findings ours agree with, and each of them, from `results/study/`.
 
-In: the marker of 08_analyze. Out: a Markdown table. Called by `tables`. The findings one by one, with the numbers that
-decided, are in the executed notebook.
+In: the marker of 08_analyze. Out: Markdown tables, the short one for README.md, the long one for results/README.md.
+Called by `tables`.
 """
 
 import json
@@ -26,10 +26,9 @@ def study(root: Path, found: dict[str, dict[str, Any]]) -> str:
     Args:
         found: markers of another profile, not used: the study has its own.
     """
-    path = root / "results" / "study" / "08_analyze.json"
-    if not path.is_file():
+    metrics = _metrics(root)
+    if not metrics:
         return NOT_RUN
-    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
     lines = ["| analysis | " + " | ".join(VERDICTS) + " |", "|---|---|---|---|"]
     for name, says in ASKED.items():
         count = Counter(row["verdict"] for row in metrics["verdicts"] if row["analysis"] == name)
@@ -37,3 +36,25 @@ def study(root: Path, found: dict[str, dict[str, Any]]) -> str:
     hours = metrics["seconds_of_arms"] / 3600
     note = f"{metrics['arms']} arms, {len(metrics['seeds'])} seeds, {hours:.1f} hours of work on two cores."
     return "\n".join([*lines, "", note])
+
+
+def findings(root: Path, found: dict[str, dict[str, Any]]) -> str:
+    """One row a finding of the paper: what it says, which number of ours, the verdict and why.
+
+    Args:
+        found: markers of another profile, not used.
+    """
+    metrics = _metrics(root)
+    if not metrics:
+        return NOT_RUN
+    lines = ["| the paper | our number | verdict | why |", "|---|---|---|---|"]
+    for row in metrics["verdicts"]:
+        cells = (str(row[key]).replace("|", "\\|") for key in ("paper", "ours", "verdict", "why"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _metrics(root: Path) -> dict[str, Any]:
+    """What the marker holds, nothing if there is none."""
+    path = root / "results" / "study" / "08_analyze.json"
+    return json.loads(path.read_text(encoding="utf-8"))["metrics"] if path.is_file() else {}
