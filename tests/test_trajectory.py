@@ -77,3 +77,10 @@ def test_no_token_becomes_a_tag(pairs):
     body = trajectory.token_html(tokens, mask).split("</p>", 1)[1]
     assert len(re.findall(r"<(?:b|span) ", body)) == len(tokens)
     assert body.count("<") == 2 * len(tokens) + 2
+
+
+def test_a_notebook_keeps_html_once():
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(trajectory.Html("<b>" + "x" * 2000 + "</b>"))
+    assert shown["text/html"].startswith("<b>x") and shown["text/plain"] == "<HTML, 2,007 characters>"

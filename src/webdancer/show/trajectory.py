@@ -22,6 +22,10 @@ class Html(str):
     def _repr_html_(self) -> str:
         return str(self)
 
+    def __repr__(self) -> str:
+        """Short: an executed notebook keeps it beside the HTML."""
+        return f"<HTML, {len(self):,} characters>"
+
 
 def html(trajectory: Trajectory | Sequence[dict[str, str]], *, cut: int = 2000, open_all: bool = False) -> Html:
     """One episode, a line a turn; a click opens the text.
