@@ -104,6 +104,24 @@ def test_a_lost_or_changed_output_is_made_again(root, two):
     assert run.stale(run.plan("tiny")[0]) == "its marker cannot be read"
 
 
+def test_an_output_that_a_later_notebook_rewrote_is_fresh(root, add_notebook):
+    """As 04 moves questions to another split in the file that 02 wrote."""
+    write = 'out = stage.writes(folder / "shared.txt")\nout.write_text("first")'
+    rewrite = 'both = stage.writes(stage.reads(folder / "shared.txt"))\nboth.write_text(both.read_text() + " second")'
+    for name, work in (("01_a", write), ("02_b", rewrite)):
+        add_notebook(name, CELL, HEAD, START % name, "folder = record.artifacts(profile)\n" + work, FINISH)
+    assert run.run("tiny") == ["01_a", "02_b"]
+    assert run.run("tiny") == []
+    shared = root / "results" / "tiny" / "artifacts" / "shared.txt"
+    assert shared.read_text() == "first second"
+    shared.write_text("third")  # nobody's
+    assert run.stale(run.plan("tiny")[0]) == "artifacts/shared.txt changed"
+    marker = root / "results" / "tiny" / "02_b.json"
+    shared.write_text("first second")
+    marker.write_text("{")
+    assert run.stale(run.plan("tiny")[0]) == "artifacts/shared.txt changed"
+
+
 FAILURES = {
     "raise ValueError('the reason')": "ValueError: the reason",
     "import sys\nsys.exit(0)": "without writing its marker",

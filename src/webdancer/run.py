@@ -111,7 +111,8 @@ def stale(step: Step) -> str:
         path = step.folder / name
         if not path.exists():
             return f"{name} is missing"
-        if record.describe(path)["sha256"] != entry["sha256"]:
+        now = record.describe(path)["sha256"]
+        if now != entry["sha256"] and not fingerprint.carried_on(step.marker, name, entry["sha256"], now):
             return f"{name} changed"
     return "" if (step.folder / f"{step.name}.ipynb").is_file() else "the executed notebook is missing"
 

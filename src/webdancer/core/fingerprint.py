@@ -120,3 +120,21 @@ def _digest(name: str) -> str:
     """Hash of a module's code; comments do not count."""
     path = _file(name)
     return _read_once(path, path.stat().st_mtime_ns)
+
+
+def carried_on(marker: Path, name: str, old: str, new: str) -> bool:
+    """Whether later notebooks took up an output and rewrote it, as 04 does with the questions of 02.
+
+    Args:
+        marker: of the notebook that wrote the output; those of later notebooks lie beside it.
+        name: of the output in the markers. old, new: sha256 of it then and now.
+    """
+    for path in sorted(marker.parent.glob("[0-9][0-9]_*.json")):
+        if path.stem > marker.stem and old != new:
+            try:
+                later = json.loads(path.read_text(encoding="utf-8"))
+                if later["inputs"].get(name, {}).get("sha256") == old:
+                    old = later["outputs"].get(name, {}).get("sha256", old)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue  # a marker that cannot be read is its own notebook's trouble
+    return old == new
