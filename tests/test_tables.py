@@ -35,6 +35,17 @@ def test_notebooks_with_measured_times(results):
     assert lines[-1] == "| **all** | Linux x86_64, 2 threads | **6.0 min** | **1.0 GiB** |"
 
 
+def test_a_notebook_that_only_another_profile_runs(results):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 08 · Ask")])
+    nbformat.write(book, results / "notebooks" / "08_analyze.ipynb")
+    assert tables.notebooks(results, tables.markers(results)).splitlines()[-2].endswith("| Ask | - | - |")
+    marker = {"seconds": 90.0, "machine": {"peak_memory_mib": 2048}, "metrics": {"seconds_of_arms": 5400}}
+    record.write_json(results / "results" / "study" / "08_analyze.json", marker)
+    lines = tables.notebooks(results, tables.markers(results)).splitlines()
+    assert lines[-2].endswith("| Ask | 90 min (`study`) | 2.0 GiB |")
+    assert "**6.0 min**" in lines[-1]
+
+
 def test_results_with_intervals_and_command(results):
     text = tables.results(results, tables.markers(results))
     share = "50.0 (45.0 to 55.0)"

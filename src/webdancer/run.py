@@ -3,8 +3,8 @@
 In: `notebooks/`, `params/<profile>/`. Out: executed notebooks in `results/<profile>/`, beside the marker that each
 notebook writes itself; with `--seed N` in `results/<profile>_seedN/`, every notebook with that seed. All parameter
 files are checked before anything starts; what is fresh is skipped, so the same command resumes after a failure.
-papermill's word is not enough (`sys.exit(0)` counts as a success there): a step
-is done only when papermill ends without an error and the notebook wrote a new marker.
+papermill's word is not enough (`sys.exit(0)` counts as a success there): a step is done only when papermill ends
+without an error and the notebook wrote a new marker.
 """
 
 import argparse
@@ -249,10 +249,8 @@ def run(profile: str, *, first: str = "", only: str = "", force: bool = False, s
         ran.append(step.name)
         if json.loads(step.marker.read_text(encoding="utf-8"))["fingerprint"] != expected:
             print(f"{step.name}: something it depends on changed while it ran, so it will run again next time")
-    print(
-        f"{steps[0].folder.name}: {len(ran)} of {len(chosen)} notebooks ran, {time.monotonic() - started:.0f} s",
-        flush=True,
-    )
+    spent = time.monotonic() - started
+    print(f"{steps[0].folder.name}: {len(ran)} of {len(chosen)} notebooks ran, {spent:.0f} s", flush=True)
     return ran
 
 
