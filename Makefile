@@ -9,7 +9,7 @@ export OMP_NUM_THREADS = 2
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: setup reproduce seeds test test-unsloth lab lint format bench tables constraints
+.PHONY: setup reproduce seeds site test test-unsloth test-scale lab lint format bench tables constraints
 
 setup: $(STAMP)
 
@@ -27,8 +27,20 @@ SEEDS ?= 1 2
 seeds: setup
 	for n in $(SEEDS); do $(BIN)/python -m webdancer.run $(PROFILE) --seed $$n || exit 1; done
 
-test: setup lint
+# The results site of the profile: results/$(PROFILE)/site/index.html opens from the file system.
+site: setup
+	$(BIN)/python -m webdancer.show.site $(PROFILE)
+
+test: setup lint .venv/.browser
 	$(BIN)/python -m pytest
+
+# What the browser tests of the site need. Debian's chromium is installed only by root; without it they are skipped.
+.venv/.browser: $(STAMP)
+	$(BIN)/python -m pip install -q torch==2.13.0 -c constraints.txt -e '.[dev,browser]'
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+		echo "chromium could not be installed: the browser tests will be skipped"
+	@touch $@
 
 # The Unsloth backend on its CPU side, in an environment of its own: it wants other builds than ours.
 test-unsloth: .venv-unsloth/.installed
@@ -36,6 +48,14 @@ test-unsloth: .venv-unsloth/.installed
 
 .venv-unsloth/.installed: tests/unsloth/setup.sh constraints.txt
 	tests/unsloth/setup.sh $(PYTHON) .venv-unsloth
+	@touch $@
+
+# What goes to verl, with verl itself on a CPU, in an environment of its own: verl wants an older transformers.
+test-scale: .venv-scale/.installed
+	.venv-scale/bin/python -m pytest -o addopts= -q tests/scale tests/test_functions.py
+
+.venv-scale/.installed: tests/scale/setup.sh tests/scale/constraints.txt
+	tests/scale/setup.sh $(PYTHON) .venv-scale
 	@touch $@
 
 lint: setup
