@@ -42,6 +42,7 @@ WRITERS = {
     "dapo_log.jsonl": "06_dapo",
     "predictions.jsonl": "07_evaluate",
     "predictions_slices.jsonl": "07_evaluate",
+    "verl": "09_scale",
 }
 
 
