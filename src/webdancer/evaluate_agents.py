@@ -24,6 +24,7 @@ from typing import Any
 from webdancer.agent import react, roles
 from webdancer.agent.llm import LLM, Budget
 from webdancer.agent.sealed import keep
+from webdancer.core import spread
 from webdancer.core.record import WRITERS, repo_root
 from webdancer.core.schema import Question
 from webdancer.core.vault import Vault
@@ -217,7 +218,8 @@ def _staffed(policy: Any, crew: list[Any], count: int) -> list[Any]:
         return crew
     for workers in crew[:1]:
         workers.close()
-    policy.workers = Workers(policy, count)
+    others = spread.crew()
+    policy.workers = Workers(policy, count) if others is None else others.workers(policy)
     return [policy.workers, policy]
 
 

@@ -20,6 +20,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def loss_sum(
     """Summed cross-entropy in nats over the trained tokens, and their number; divide one by the other for the paper's
     loss. Arguments as of `policy.trained_logits`.
     """
-    logits, targets = trained_logits(model, ids, mask, lengths)
+    forward = getattr(model, "trained_logits", partial(trained_logits, model))  # sharded weights bring their own
+    logits, targets = forward(ids, mask, lengths)
     return torch.nn.functional.cross_entropy(logits, targets, reduction="sum"), len(targets)
 
 
@@ -182,7 +184,8 @@ class Run:
             for group, high in zip(optimiser.param_groups, highs, strict=True):
                 group["lr"] = high * factor
         row = gradient(self.policy, batch, r)
-        row["grad_norm"] = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), r.clip).item()
+        norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), r.clip)
+        row["grad_norm"] = getattr(norm, "full_tensor", lambda: norm)().item()  # of sharded weights, over all shares
         if not (math.isfinite(row["loss"]) and math.isfinite(row["grad_norm"])):
             raise FloatingPointError(
                 f"loss is {row['loss']}, gradient norm {row['grad_norm']} at step {step}, lr {r.lr * factor:.2g}: "
@@ -203,7 +206,8 @@ class Run:
             with torch.no_grad():
                 for name, p in self._trained().items():
                     p.copy_(self.weights[name])
-        if self.save_to is not None and (self.done or (step + 1) % r.checkpoint_every == 0):
+        first = getattr(self.policy.workers, "first", True)  # of several processes that train as one
+        if self.save_to is not None and first and (self.done or (step + 1) % r.checkpoint_every == 0):
             state = {"stream": checkpoint.stream_state(self.stream), "done": self.done, "worse": self.worse}
             checkpoint.save(
                 self.save_to,

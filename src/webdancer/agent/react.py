@@ -23,6 +23,7 @@ from webdancer.agent.turns import Calls, Settings, play
 from webdancer.agent.turns import episode as episode
 from webdancer.agent.turns import failed as failed
 from webdancer.agent.turns import shown as shown
+from webdancer.core import spread
 from webdancer.core.schema import Question, Trajectory
 from webdancer.core.vault import Vault
 
@@ -159,7 +160,8 @@ class _Crowd:
         known = key in self.part
         if known and not self.enough:
             return False
-        done = self.part.get(key) if known else await play(self.llm, question, self.tools, self.settings, sample)
+        piece = (self.llm, question, self.tools, self.settings, sample)
+        done = self.part.get(key) if known else await spread.do(play, *piece)
         if not known:
             self.part.add(done)
         lost, right = done.trajectory.stop == "error", done.right

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO
 
+from webdancer.core import spread
 from webdancer.web.answer import Fetched
 from webdancer.web.document import NOTHING, Document, document
 
@@ -53,6 +54,8 @@ class Parsers:
 
     async def read(self, got: Fetched, asked: str) -> Document:
         """The document in a fetched answer; a page that cannot be read is a reason."""
+        if (crew := spread.crew()) is not None:
+            return await crew.do(document, got, asked)
         if self._thread is not None:
             return await asyncio.get_running_loop().run_in_executor(self._thread, document, got, asked)
         child = await self._idle.get()

@@ -9,7 +9,7 @@ that ask a live engine instead.
 
 import warnings
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -24,7 +24,8 @@ from webdancer.web import saved
 from webdancer.web.words import MAX_QUERY_WORDS as MAX_QUERY_WORDS
 from webdancer.web.words import cut_words, query_words, sentences, words
 
-READ_PAGES = 1_000  # pages whose sentences are kept at hand
+READ_PAGES = 10_000  # pages whose sentences are kept at hand, a few times the memory of their texts
+LONG_QUERY = 2_000  # characters; what a longer query finds is not kept: many such would fill the memory
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class Hit:
     date: str = ""
 
 
-def best_sentence(pool: Sequence[tuple[str, frozenset[str]]], query: frozenset[str]) -> str:
-    """The sentence of `pool` (pairs of sentence and words) that shares most words with the query; first of equals."""
+def best_sentence(pool: Sequence[tuple[str, Collection[int | str]]], query: frozenset[int | str]) -> str:
+    """The sentence of `pool` (pairs of sentence and its different words, or their numbers) that shares most of them
+    with the query; first of equals.
+    """
     best, shared = "", -1
     for sentence, has in pool:
-        common = len(query & has)
+        common = len(query.intersection(has))
         if common > shared:
             best, shared = sentence, common
     return best
@@ -153,22 +156,25 @@ class SearchIndex:
 
     def search(self, query: str, k: int = 10) -> list[Hit]:
         """The best `k` hits for a query, best first (fewer where fewer pages share a word with it)."""
-        return list(self._cached(query, k))
+        return list((self._cached if len(query) <= LONG_QUERY else self._search)(query, k))
 
     def _search(self, query: str, k: int) -> tuple[Hit, ...]:
-        wanted = frozenset(query_words(query))
+        wanted = self._numbers(query_words(query))
         hits = []
         for i in self.rank(query, k):
-            page, pool = self._read(i)
-            hits.append(
-                Hit(page.url, page.title, cut_words(best_sentence(pool, wanted), self.snippet_words), page.date)
-            )
+            (url, title, date), pool = self._read(i)
+            hits.append(Hit(url, title, cut_words(best_sentence(pool, wanted), self.snippet_words), date))
         return tuple(hits)
 
-    def _read_page(self, i: int) -> tuple[Page, list[tuple[str, frozenset[str]]]]:
-        """A page, its sentences and their words."""
+    def _read_page(self, i: int) -> tuple[tuple[str, str, str], list[tuple[str, tuple[int | str, ...]]]]:
+        """Address, title and date of a page, its sentences and their words."""
         page = self.pages[i]
-        return page, [(s, frozenset(words(s))) for s in sentences(page.text)]
+        pool = [(s, tuple(self._numbers(words(s)))) for s in sentences(page.text)]
+        return (page.url, page.title, page.date), pool
+
+    def _numbers(self, found: Iterable[str]) -> frozenset[int | str]:
+        """The different words, as their numbers in the vocabulary: a tenth of the memory of a set of words."""
+        return frozenset(self._vocabulary.get(word, word) for word in found)
 
 
 class _Counts:
