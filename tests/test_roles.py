@@ -157,7 +157,8 @@ FILES = sorted(Path(__file__).parents[1].glob("params/*/roles.yaml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.parent.name)
 def test_a_committed_file_fills_every_role_and_holds_no_key(path):
     found = roles.load(path)
-    assert set(found) == set(roles.ROLES)
+    without = {"paper": {"solver"}}  # the paper tries no question before 03: `solver_splits: []` in its 02
+    assert set(found) == set(roles.ROLES) - without.get(path.parent.name, set())
     for role in found.values():
         assert role.endpoint and role.max_tokens and role.timeout and role.retries
         assert role.price_in is not None and role.price_out is not None
@@ -166,7 +167,7 @@ def test_a_committed_file_fills_every_role_and_holds_no_key(path):
 
 
 def test_there_is_a_committed_file():
-    assert [p.parent.name for p in FILES] == ["gpu"]
+    assert [p.parent.name for p in FILES] == ["gpu", "paper"]
 
 
 def test_agents_may_have_blocks_of_any_name(root):

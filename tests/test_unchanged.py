@@ -131,3 +131,9 @@ def test_settings_and_flags_are_those_of_the_export(tmp_path):
     assert table.set_index("setting").loc["samples", "papers"] == 16
     (tmp_path / "launch.sh").write_text('[ "$DRY_RUN" = 1 ] && printf "a.b=1\\nc=x=y\\n$SETTINGS=z\\n"\n')
     assert unchanged.flags(tmp_path) == {"a.b": "1", "c": "x=y", "paper": "z"}
+
+
+def test_settings_of_another_seed_are_those_of_its_profile():
+    first, second = unchanged.settings("laptop"), unchanged.settings("laptop_seed1")
+    assert list(second.columns) == ["setting", "papers", "laptop_seed1", "source"]
+    assert second["laptop_seed1"].tolist() == first["laptop"].tolist()

@@ -10,6 +10,7 @@ says that it does not know them, and sets them. Out: the checked values. The cod
 import ast
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,12 @@ def _scalar(name: str, value: Any, kind: type, where: str) -> Any:
 
 def _flat(value: Any) -> bool:
     return all(type(item) in ITEM_TYPES for item in value) if isinstance(value, list) else True
+
+
+def folder_of(profile: str) -> str:
+    """The folder of `params/` that a run took its values from: a run with another seed has its profile's.
+
+    >>> folder_of("laptop_seed1"), folder_of("quick")
+    ('laptop', 'quick')
+    """
+    return re.sub(r"_seed\d+$", "", profile)

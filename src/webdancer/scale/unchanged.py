@@ -197,8 +197,8 @@ def spaced(trajectories: Sequence[Trajectory], number: int) -> list[Trajectory]:
 
 def settings(profile: str) -> pd.DataFrame:
     """What an export tells verl, setting by setting: by the papers, by the profile, and the source."""
-    folder = record.repo_root() / "params"
-    found = {n: params.check_file(folder / n / "06_dapo.yaml", "06_dapo") for n in ("paper", profile)}
+    files = {n: record.repo_root() / "params" / params.folder_of(n) / "06_dapo.yaml" for n in ("paper", profile)}
+    found = {n: params.check_file(file, "06_dapo") for n, file in files.items()}
     return pd.DataFrame(
         [
             {"setting": name, "papers": found["paper"][name], profile: found[profile][name], "source": why}

@@ -138,7 +138,8 @@ def write(to: str | Path, profile: str, model: str | Path = "") -> Path:
     to, root = Path(to), record.repo_root()
     if to.exists() and not (to / "agent_loop.yaml").is_file():
         raise ValueError(f"{to} is there and is no export: name a folder that is not there, or an older export")
-    ours, paper = (params.check_file(root / "params" / n / "06_dapo.yaml", "06_dapo") for n in (profile, "paper"))
+    files = [root / "params" / params.folder_of(n) / "06_dapo.yaml" for n in (profile, "paper")]
+    ours, paper = (params.check_file(file, "06_dapo") for file in files)
     folder = root / "results" / profile / "artifacts"
     for name in ("questions.jsonl", *PAGES):
         if not (folder / name).is_file():
