@@ -52,7 +52,8 @@ test-unsloth: .venv-unsloth/.installed
 
 # What goes to verl, with verl itself on a CPU, in an environment of its own: verl wants an older transformers.
 test-scale: .venv-scale/.installed
-	.venv-scale/bin/python -m pytest -o addopts= -q tests/scale tests/test_functions.py
+	.venv-scale/bin/python -m pytest -o addopts= -q tests/scale/test_verl.py tests/test_functions.py
+	.venv-scale/bin/python -m pytest -o addopts= -q tests/scale/test_ray_map.py  # apart: Ray and verl each keep an event loop
 
 .venv-scale/.installed: tests/scale/setup.sh tests/scale/constraints.txt
 	tests/scale/setup.sh $(PYTHON) .venv-scale
