@@ -54,6 +54,7 @@ def folder(tmp_path, monkeypatch):
 def play(folder, P, endpoint):
     stage = record.Stage("07_evaluate", {"profile": "quick"})
     agents = crew.agents(P, folder, endpoint=endpoint)
+    play.calls = lambda: {agent.name: agent.llm.usage["calls"] for agent in agents}
     return stage, slices_play.run(P, stage, folder, KNOWN, agents, endpoint=endpoint)
 
 
@@ -95,10 +96,14 @@ def test_episodes_that_were_played_are_not_played_again(folder, monkeypatch):
         monkeypatch.setattr(slices_play.crew, "run", fails_late)
         with pytest.raises(ConnectionError):
             play(folder, P, net.endpoint)
-        kept = {path.name: path.read_bytes() for path in folder.glob("predictions_slices.names.*")}
-        assert kept  # the first slice is there
+        assert all(play.calls().values()) and list(folder.glob("predictions_slices.names.*"))  # the first is there
         _, again = play(folder, P, net.endpoint)
     assert again.scores and not list(folder.glob("predictions_slices.*.*"))
+    asked = {"sft": 0, "dapo": 0}  # in the second run: a call a turn of the slice that was missing, none of the first
+    for p in read_predictions(folder / "predictions_slices.jsonl"):
+        if p.trajectory.question_id.startswith("web/"):
+            asked[p.model] += sum(m["role"] == "assistant" for m in p.trajectory.messages)
+    assert play.calls() == asked
 
 
 def test_an_unknown_slice_is_refused(folder):

@@ -43,6 +43,9 @@ def test_a_notebook_that_only_another_profile_runs(results):
     record.write_json(results / "results" / "study" / "08_analyze.json", marker)
     lines = tables.notebooks(results, tables.markers(results)).splitlines()
     assert lines[-2].endswith("| Ask | 90 min (`study`) | 2.0 GiB |")
+    (results / "results" / "study" / "08_analyze.json").unlink()
+    record.write_json(results / "results" / "quick" / "08_analyze.json", marker)  # the user's own: not in the README
+    assert tables.notebooks(results, tables.markers(results)).splitlines()[-2].endswith("| Ask | - | - |")
     assert "**6.0 min**" in lines[-1]
 
 

@@ -9,7 +9,7 @@ import hashlib
 import io
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Played:
 
     def record(self) -> dict[str, Any]:
         """What the marker says."""
-        return {"measures": self.measures, "scores": self.scores, "gains": self.gains, "seconds": self.seconds}
+        return asdict(self)
 
 
 def run(

@@ -13,8 +13,8 @@ from typing import Any
 
 from webdancer import tables_judge, tables_slices, tables_study, tables_training
 from webdancer.core.record import atomic_path, repo_root
+from webdancer.tables_parts import PROFILE, evaluated, table
 
-PROFILE = "laptop"  # whose results are committed
 FILES = ("README.md", "results/README.md")
 NOT_RUN = "*Not run yet: `make reproduce`, then `make tables`.*"
 MODELS = {
@@ -35,16 +35,17 @@ def markers(root: Path) -> dict[str, dict[str, Any]]:
 def notebooks(root: Path, found: dict[str, dict[str, Any]]) -> str:
     """One row a notebook: link, what it does (its title), measured time and peak memory; a last row with the sum.
 
-    What the profile leaves out stands with the numbers of another one that has it; the sum is the profile's.
+    What the profile leaves out stands with the numbers of the study, if it has them; the sum is the profile's.
     """
     rows = [["notebook", "what it does", "time", "peak memory"]]
     for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         marker = found.get(path.stem)
         time = f"{marker['seconds']:.0f} s" if marker else "-"
-        if not marker and (other := _elsewhere(root, path.stem)):
-            marker = other
-            spent = max(other["seconds"], other["metrics"].get("seconds_of_arms", 0))
-            time = f"{spent / 60:.0f} min (`{other['profile']}`)"
+        study = root / "results" / "study" / f"{path.stem}.json"  # committed too; other profiles are the user's own
+        if not marker and study.is_file():
+            marker = json.loads(study.read_text(encoding="utf-8"))
+            spent = max(marker["seconds"], marker["metrics"].get("seconds_of_arms", 0))
+            time = f"{spent / 60:.0f} min (`study`)"
         memory = f"{marker['machine']['peak_memory_mib'] / 1024:.1f} GiB" if marker else "-"
         rows.append([f"[{path.stem}](notebooks/{path.name})", title(path), time, memory])
     if found:
@@ -56,20 +57,13 @@ def notebooks(root: Path, found: dict[str, dict[str, Any]]) -> str:
     return table(rows)
 
 
-def _elsewhere(root: Path, name: str) -> dict[str, Any]:
-    """The marker of a notebook in the first other folder of results that has one; with its folder as `profile`."""
-    for path in sorted((root / "results").glob(f"*/{name}.json")):
-        return {**json.loads(path.read_text(encoding="utf-8")), "profile": path.parent.name}
-    return {}
-
-
 def title(notebook: Path) -> str:
     """What stands in the notebook's first heading, without its number."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     heading = next(
         (line for c in cells if c["cell_type"] == "markdown" for line in "".join(c["source"]).splitlines()), ""
     )
-    return re.sub(r"^#+\s*(\d\d\S*)?\s*[·:.-]?\s*", "", heading).replace("|", "\\|")
+    return re.sub(r"^#+\s*(\d\d\S*)?\s*[·:.-]?\s*", "", heading)
 
 
 def _machine(marker: dict[str, Any]) -> str:
@@ -105,10 +99,8 @@ def seeds(root: Path, found: dict[str, dict[str, Any]]) -> str:
     """One row a seed of the profile: Pass@1 before and after DAPO, the lift, Pass@3 of SFT, invalid outputs."""
     head = ["seed", "SFT Pass@1", "DAPO Pass@1", "lift in points", "SFT Pass@3", "DAPO above it", "invalid SFT, DAPO"]
     rows = [[*head, "time"]]
-    for folder in sorted((root / "results").glob(f"{PROFILE}*")):
-        if not re.fullmatch(rf"{PROFILE}(_seed\d+)?", folder.name) or not (folder / "07_evaluate.json").is_file():
-            continue
-        runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("[0-9][0-9]_*.json"))]
+    for folder in evaluated(root):
+        runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("0[1-7]_*.json"))]
         metrics = runs[-1]["metrics"]
         sft, dapo, gain = (*(metrics["models"][name] for name in ("sft", "dapo")), metrics["dapo_minus_sft"])
         low, high = (100 * bound for bound in gain["ci95"])
@@ -174,12 +166,6 @@ def percent(estimate: dict[str, Any]) -> str:
     """`{"value": 0.5, "ci95": [0.4, 0.6]}` as `50.0 (40.0 to 60.0)`."""
     low, high = estimate["ci95"]
     return f"{100 * estimate['value']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def table(rows: list[list[str]]) -> str:
-    """A Markdown table; the first row is its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def fill(text: str, root: Path) -> str:

@@ -5,12 +5,12 @@ by `tables`.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from webdancer.tables_parts import evaluated, table
+
 NOT_RUN = "*Not run yet: name `slices` in params/laptop/07_evaluate.yaml, `make reproduce`, then `make tables`.*"
-PROFILE = "laptop"
 
 
 def slices(root: Path, found: dict[str, dict[str, Any]]) -> str:
@@ -20,23 +20,19 @@ def slices(root: Path, found: dict[str, dict[str, Any]]) -> str:
         found: markers of the profile, not used: all its seeds are read.
     """
     runs: dict[int, dict[str, Any]] = {}
-    for path in sorted((root / "results").glob(f"{PROFILE}*/07_evaluate.json")):
-        if re.fullmatch(rf"{PROFILE}(_seed\d+)?", path.parent.name):
-            marker = json.loads(path.read_text(encoding="utf-8"))
-            if marker["metrics"].get("slices", {}).get("scores"):
-                runs[marker["seed"]] = marker["metrics"]["slices"]
+    for folder in evaluated(root):
+        marker = json.loads((folder / "07_evaluate.json").read_text(encoding="utf-8"))
+        if marker["metrics"].get("slices", {}).get("scores"):
+            runs[marker["seed"]] = marker["metrics"]["slices"]
     if not runs:
         return NOT_RUN
-    first = next(iter(runs.values()))
-    heads = ["slice", "what is new", *(f"seed {seed}: SFT, DAPO, difference" for seed in runs)]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in first["measures"]:
-        cells = [row["slice"], row["changed"], *(_cell(run, row["slice"]) for run in runs.values())]
-        lines.append("| " + " | ".join(cells) + " |")
+    rows = [["slice", "what is new", *(f"seed {seed}: SFT, DAPO, difference" for seed in runs)]]
+    for row in next(iter(runs.values()))["measures"]:
+        rows.append([row["slice"], row["changed"], *(_cell(run, row["slice"]) for run in runs.values())])
     sizes = sorted({row["questions"] for run in runs.values() for row in run["measures"]})
     many = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else str(sizes[0])
     note = f"{many} questions a slice and seed, Pass@1 in percent; differences paired by question, 95 % intervals."
-    return "\n".join([*lines, "", note])
+    return f"{table(rows)}\n\n{note}"
 
 
 def _cell(run: dict[str, Any], name: str) -> str:

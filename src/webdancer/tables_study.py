@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from webdancer.tables_parts import table
+
 NOT_RUN = "*Not run yet: `python -m webdancer.run study`, then `make tables`.*"
 VERDICTS = ("agrees", "disagrees", "cannot tell")
 ASKED = {
@@ -29,13 +31,13 @@ def study(root: Path, found: dict[str, dict[str, Any]]) -> str:
     metrics = _metrics(root)
     if not metrics:
         return NOT_RUN
-    lines = ["| analysis | " + " | ".join(VERDICTS) + " |", "|---|---|---|---|"]
+    rows = [["analysis", *VERDICTS]]
     for name, says in ASKED.items():
         count = Counter(row["verdict"] for row in metrics["verdicts"] if row["analysis"] == name)
-        lines.append(f"| {says} | " + " | ".join(str(count[v]) for v in VERDICTS) + " |")
+        rows.append([says, *(str(count[v]) for v in VERDICTS)])
     hours = metrics["seconds_of_arms"] / 3600
     note = f"{metrics['arms']} arms, {len(metrics['seeds'])} seeds, {hours:.1f} hours of work on two cores."
-    return "\n".join([*lines, "", note])
+    return f"{table(rows)}\n\n{note}"
 
 
 def findings(root: Path, found: dict[str, dict[str, Any]]) -> str:
@@ -47,11 +49,9 @@ def findings(root: Path, found: dict[str, dict[str, Any]]) -> str:
     metrics = _metrics(root)
     if not metrics:
         return NOT_RUN
-    lines = ["| the paper | our number | verdict | why |", "|---|---|---|---|"]
-    for row in metrics["verdicts"]:
-        cells = (str(row[key]).replace("|", "\\|") for key in ("paper", "ours", "verdict", "why"))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    keys = ("paper", "ours", "verdict", "why")
+    rows = [[str(row[key]) for key in keys] for row in metrics["verdicts"]]
+    return table([["the paper", "our number", "verdict", "why"], *rows])
 
 
 def _metrics(root: Path) -> dict[str, Any]:
